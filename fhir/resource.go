@@ -167,5 +167,11 @@ func (ed *Editor) SetString(v Value, s string) { ed.e.replace(v, quote(s)) }
 // SetRaw replaces the value v by raw JSON.
 func (ed *Editor) SetRaw(v Value, raw []byte) { ed.e.replace(v, string(raw)) }
 
+// Insert adds the member name with raw JSON directly after the member whose
+// value is v.
+func (ed *Editor) Insert(v Value, name string, raw []byte) {
+	ed.e.insert(afterMember(v), `,"`+name+`":`+string(raw))
+}
+
 // Bytes returns the edited document.
 func (ed *Editor) Bytes() []byte { return ed.e.apply() }
