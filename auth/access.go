@@ -40,6 +40,21 @@ type View struct {
 	labels  []string
 }
 
+// NewView returns the view of one caller: what at least one of the parties may
+// see, of the given types ("*": every type), with no security label but those
+// it is cleared for. A request's view comes from its Grant; NewView is how a
+// Grant makes one, and how tests of a store do.
+func NewView(parties, types, labels []string) View {
+	v := View{types: make(map[string]bool, len(types)), labels: slices.Clone(labels)}
+	v.parties = slices.Clone(parties)
+	slices.Sort(v.parties)
+	v.parties = slices.Compact(v.parties)
+	for _, t := range types {
+		v.types[t] = true
+	}
+	return v
+}
+
 // All reports whether the view is limited by no party.
 func (v View) All() bool { return v.all }
 

@@ -23,11 +23,14 @@ var (
 )
 
 // A Conflict reports that a write lost: the key's current version is not the
-// expected one, a new key exists, or an event id or doc version clashes.
+// expected one, a new key exists, a commit names a key twice, or an event id or
+// doc version clashes.
 type Conflict struct {
-	// Key is the resource, or {Type: kind, ID: id} of a doc or event.
+	// Key is the resource; {Type: kind, ID: id} of a doc; {Type: topic,
+	// ID: id} of an event.
 	Key Key
-	// Current is the present version number; 0 when not known.
+	// Current is the present version number; 0 when not known, as for a key
+	// that the write's view may not see.
 	Current int
 }
 

@@ -48,11 +48,15 @@ type Write struct {
 	View auth.View
 	Key  Key
 	// Expect is the number of the current version (a deleted one counts);
-	// 0: the key must never have existed. The new version is Expect+1.
-	Expect  int
+	// 0: the key must never have existed. The new version is Expect+1. A
+	// key that is absent or hidden is ErrNotFound whatever was expected.
+	Expect int
+	// Deleted makes the new version a deletion: Body and Index are ignored.
 	Deleted bool
+	// Body is at most MaxBody bytes and is not copied: the caller must not
+	// modify it afterwards.
 	Body    []byte
-	Updated time.Time
+	Updated time.Time // stored in UTC at millisecond precision
 	Index   []Index
 	// Access replaces the key's access. A zero Access keeps the present one.
 	Access auth.Access
@@ -65,11 +69,12 @@ type Kind uint8
 const (
 	// Token compares System and Value exactly.
 	Token Kind = iota + 1
-	// Reference compares Value, "Type/id" or an absolute URL.
+	// Reference compares Value exactly: "Type/id" or an absolute URL.
 	Reference
 	// Date compares the range Low..High (Unix milliseconds, inclusive).
 	Date
-	// Text compares Value as normalised text (lower case, no accents).
+	// Text holds when the entry's Value begins with the match's. The caller
+	// normalises both (lower case, no accents).
 	Text
 	// URI compares Value exactly.
 	URI
@@ -92,26 +97,32 @@ type Index struct {
 // Idempotency-Key, a token's jti.
 type Claim struct {
 	Scope, Key string
-	// Expires is when the name may be taken again; required.
+	// Expires is when the name may be taken again, by the store's clock;
+	// required.
 	Expires time.Time
-	// Answer is what later comers are given; at most 1 MB.
+	// Answer is what later comers are given; at most MaxAnswer bytes.
 	Answer []byte
 }
 
 // An Event is work that must follow a commit, at least once: a delivery, a
 // notification.
 type Event struct {
-	// ID is unique and constant over retries: a repeated id is a Conflict.
+	// ID is unique and constant over retries: the id of an event that waits
+	// or is leased is a Conflict.
 	ID string
-	// Topic says which worker takes it; Partition keeps order: events of one
-	// partition are leased one at a time, oldest first.
+	// Topic says which worker takes it; Partition keeps order within the
+	// topic: events of one partition are leased one at a time, in the order
+	// of their commits, so that one which waits for its retry holds up those
+	// behind it. Events with an empty Partition wait for nobody.
 	Topic, Partition string
 	Payload          []byte
 	// Due is the earliest time to work on it.
 	Due time.Time
 }
 
-// A Lease is an event handed to a worker until Until.
+// A Lease is an event handed to a worker until Until. Attempt counts from 1.
+// A lease is lost once the event is done, given back or leased anew; running
+// past Until alone does not lose it.
 type Lease struct {
 	Event
 	Attempt int
@@ -120,8 +131,10 @@ type Lease struct {
 }
 
 // A Blob is an original as received, content-addressed by SHA-256 (lower-case
-// hexadecimal). It is kept while a resource named in Refs exists; a blob
-// without refs is swept after a day.
+// hexadecimal). It is kept while a resource named in Refs exists (a deleted one
+// does: its history needs it); a blob without refs is swept after a day.
+// Storing a blob again adds its refs. A Hash that is not that of Data is an
+// error.
 type Blob struct {
 	Hash string
 	Type string // media type
@@ -129,7 +142,16 @@ type Blob struct {
 	Refs []Key
 }
 
-// A Commit is what happens together or not at all.
+// The limits of a commit, in bytes; what is over them is ErrTooLarge.
+const (
+	MaxBody   = 4 << 20 // of a version, an event's payload or a doc
+	MaxAnswer = 1 << 20 // of a claim's answer
+)
+
+// A Commit is what happens together or not at all. It names each key, claim,
+// event and doc once. Claims are decided before everything else, so that a
+// repeated request gets its Taken and not the Conflict its repeat would cause;
+// then the writes in their order, the events and the docs.
 type Commit struct {
 	Writes    []Write
 	Claims    []Claim
@@ -152,15 +174,18 @@ type Match struct {
 	// AnySystem: the token's system does not matter. With it false, System
 	// "" means "has no system".
 	AnySystem bool
-	// Low, High: the half-open or closed bounds in Unix milliseconds that an
-	// entry's range must lie in; see Op.
+	// Low, High are the range of the date asked for, in Unix milliseconds,
+	// both inclusive.
 	Low, High int64
-	// Op is the FHIR prefix for dates: eq ne gt lt ge le sa eb ap.
+	// Op is the FHIR prefix for dates, eq ne gt lt ge le sa eb ap; see
+	// Match.Holds for what each means. Empty means eq.
 	Op string
 }
 
-// A Clause holds when one of its matches does. Param "_id" and "_lastUpdated"
-// are answered from the version itself; Kind says how the others compare.
+// A Clause holds when one of its matches holds for one of the version's index
+// entries of that Param and Kind; with no matches it never does. Param "_id"
+// (the matches' Value) and "_lastUpdated" (a Date, the instant of Updated) are
+// answered from the version itself. Common must be as it was written.
 type Clause struct {
 	Param  string
 	Kind   Kind
@@ -179,9 +204,13 @@ type Query struct {
 	View  auth.View
 	Type  string
 	Where []Clause // all must hold
-	// Limit is the page's size, 1 to 1000.
+	// Limit is the page's size, 1 to 1000; what is outside is brought inside.
 	Limit int
-	// Snapshot is the commit number to look at; 0 means now.
+	// Snapshot is the commit number to look at; 0 means now. What was
+	// current then is shown as far as the view sees it today; what a party
+	// was given access to since may be missing. ErrExpired once versions
+	// that were closed after it have been swept, and for a number that the
+	// store has not reached.
 	Snapshot int64
 	// After continues a walk; nil begins it.
 	After *Position
@@ -189,7 +218,8 @@ type Query struct {
 	Total bool
 }
 
-// A HistoryQuery asks for the versions of one key, newest first.
+// A HistoryQuery asks for the versions of one key, newest first; ErrNotFound
+// when the key is absent or hidden.
 type HistoryQuery struct {
 	View  auth.View
 	Key   Key
@@ -209,15 +239,16 @@ type Page struct {
 }
 
 // A Doc is a small named document of the gateway itself (a client, a public
-// key, a partner agreement), outside FHIR.
+// key, a partner agreement), outside FHIR. Version counts from 1.
 type Doc struct {
 	Kind, ID string
 	Version  int
 	Body     []byte
 }
 
-// A DocWrite stores a Doc: Expect is the version replaced, 0 for a new one.
-// Delete removes it.
+// A DocWrite stores a Doc: Expect is the version replaced, 0 for a new one; any
+// other present version, or none, is a Conflict. Delete removes it, and the
+// next one is new again.
 type DocWrite struct {
 	Kind, ID string
 	Expect   int
@@ -231,8 +262,10 @@ type AuditQuery struct {
 	// "Type/id" and covers its versions.
 	Entity, Patient, Client string
 	Action                  audit.Action
-	From, To                time.Time // zero: open
-	Limit                   int
+	// From ≤ At < To; zero is open.
+	From, To time.Time
+	// Limit is 1 to 1000; what is outside is brought inside.
+	Limit int
 	// After continues after that record; nil begins.
 	After *AuditPosition
 }
@@ -244,9 +277,12 @@ type AuditPosition struct {
 }
 
 // Store is the storage contract. Implementations are safe for concurrent use.
+// A method whose ctx ends first returns an error that wraps ctx.Err(); after
+// Close every method but Close returns ErrUnavailable.
 type Store interface {
 	// Commit applies c: all or nothing, durable on return. Errors: *Conflict,
-	// *Taken, ErrNotFound, ErrForbidden, ErrTooLarge, ErrUnavailable.
+	// *Taken, ErrNotFound, ErrForbidden, ErrTooLarge, ErrUnavailable. When
+	// ctx ends while it waits, c has happened whole or not at all.
 	Commit(ctx context.Context, c Commit) (Result, error)
 
 	// Read returns the newest version; a deleted one is a Version too.
@@ -267,18 +303,23 @@ type Store interface {
 	// RetryEvent gives a leased event back, due at t.
 	RetryEvent(ctx context.Context, l Lease, t time.Time) error
 
-	// AuditEntries returns records in commit order after the position, for
-	// the sequencer; AuditSearch sees every record committed before it.
+	// AuditEntries returns records in commit order after the position (zero:
+	// from the beginning), for the sequencer. At is in UTC at millisecond
+	// precision. No record ever appears before one already returned.
 	AuditEntries(ctx context.Context, after AuditPosition, limit int) ([]audit.Record, error)
+	// AuditSearch sees every record committed before it; it reports whether
+	// there are more.
 	AuditSearch(ctx context.Context, q AuditQuery) ([]audit.Record, bool, error)
 
-	// Blob returns an original by its hash.
+	// Blob returns an original by its hash, its Refs sorted by type and id.
 	Blob(ctx context.Context, hash string) (Blob, error)
 	// Sweep removes expired claims, index entries of closed versions older
 	// than 15 minutes, and originals without refs older than a day.
 	Sweep(ctx context.Context, now time.Time) error
 
+	// Doc returns a doc; ErrNotFound when there is none.
 	Doc(ctx context.Context, kind, id string) (Doc, error)
+	// Docs returns all docs of the kind by id.
 	Docs(ctx context.Context, kind string) ([]Doc, error)
 
 	// Ping proves that a commit would reach the disk or the majority.
