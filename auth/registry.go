@@ -1,0 +1,4 @@
+package auth
+
+// A Registry is the list of clients.
+type Registry struct{}
