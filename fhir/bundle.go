@@ -1,6 +1,9 @@
 package fhir
 
-import "iter"
+import (
+	"iter"
+	"strings"
+)
 
 // An Entry is one entry of a Bundle. Its strings share the Bundle's memory.
 type Entry struct {
@@ -62,7 +65,7 @@ func fromTree(t *Tree) (Resource, error) {
 	if typ.Kind() != String || !isTypeName(typ.Text()) {
 		return Resource{}, &Error{Issues: []Issue{{Code: Structure, Text: "resourceType is missing or is not the name of a resource type", Expression: "Resource"}}}
 	}
-	return Resource{tree: t, typ: typ.Text()}, nil
+	return Resource{tree: t, typ: strings.Clone(typ.Text())}, nil
 }
 
 // subtree copies the nodes of v and its descendants; the bytes are shared.

@@ -1,10 +1,8 @@
 package fhir
 
 import (
-	"regexp"
 	"slices"
 	"strconv"
-	"strings"
 	"time"
 )
 
@@ -14,13 +12,19 @@ type Resource struct {
 	typ  string
 }
 
-var (
-	idPattern   = regexp.MustCompile(`^[A-Za-z0-9\-.]{1,64}$`)
-	typePattern = regexp.MustCompile(`^[A-Z][A-Za-z]{1,63}$`)
-)
-
 // IsID reports whether s is a legal logical id (R4 datatypes, id).
-func IsID(s string) bool { return idPattern.MatchString(s) }
+func IsID(s string) bool {
+	if s == "" || len(s) > 64 {
+		return false
+	}
+	for i := range len(s) {
+		c := s[i]
+		if (c < '0' || c > '9') && (c|0x20 < 'a' || c|0x20 > 'z') && c != '-' && c != '.' {
+			return false
+		}
+	}
+	return true
+}
 
 // Decode reads one resource strictly, as [Parse] does, and requires a JSON
 // object with a resourceType; at most [MaxResource] bytes. Whether the type is
@@ -35,15 +39,10 @@ func DecodeLimit(b []byte, limit int) (Resource, error) {
 	if err != nil {
 		return Resource{}, err
 	}
-	root := t.Root()
-	if root.Kind() != Object {
+	if t.Root().Kind() != Object {
 		return Resource{}, Errorf(Structure, "a resource is a JSON object")
 	}
-	typ := root.Get("resourceType")
-	if typ.Kind() != String || !typePattern.MatchString(typ.Text()) {
-		return Resource{}, &Error{Issues: []Issue{{Code: Structure, Text: "resourceType is missing or is not the name of a resource type", Expression: "Resource"}}}
-	}
-	return Resource{tree: t, typ: strings.Clone(typ.Text())}, nil
+	return fromTree(t)
 }
 
 // JSON returns the bytes of the resource. The caller must not modify them.

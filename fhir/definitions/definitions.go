@@ -14,6 +14,7 @@ var r4 = sync.OnceValue(load)
 // Definitions is one version of FHIR, immutable.
 type Definitions struct {
 	types        map[string]*lazyType
+	tables       map[string]*lazyTable
 	resources    []string
 	valueSets    map[string]*ValueSet
 	params       map[string][]*SearchParam // by base type

@@ -99,6 +99,38 @@ func TestAllTypes(t *testing.T) {
 	}
 }
 
+func TestTable(t *testing.T) {
+	d := R4()
+	sr := d.Table("ServiceRequest")
+	m := sr.Member("occurrencePeriod")
+	if m == nil || m.Table().Type != "Period" || m.Many || sr.Slots[m.Slot].Name != "occurrence" || len(sr.Slot("occurrence").Members) != 3 {
+		t.Fatalf("occurrencePeriod: %+v", m)
+	}
+	if sr.Member("occurrence") != nil || sr.Member("resourceType") != nil || sr.Member("_id") != nil {
+		t.Error("names that are no members")
+	}
+	if m := sr.Member("contained"); m.Table() != nil || !m.Many {
+		t.Errorf("contained: %+v", m)
+	}
+	item := d.TableAt("Questionnaire.item")
+	if item == nil || item.Type != "BackboneElement" || item.Member("item").Table() != item {
+		t.Error("Questionnaire.item must repeat itself")
+	}
+	if m := item.Member("linkId"); !m.Primitive() || m.Table().Kind != Primitive {
+		t.Errorf("linkId: %+v", m)
+	}
+	for name := range d.types {
+		table := d.Table(name)
+		for _, s := range table.Slots {
+			for _, m := range s.Members {
+				if m.Table() == nil && m.Type.Code != "Resource" {
+					t.Errorf("%s.%s has no table", name, m.Name)
+				}
+			}
+		}
+	}
+}
+
 func BenchmarkLoad(b *testing.B) {
 	for b.Loop() {
 		load()

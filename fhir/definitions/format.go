@@ -50,7 +50,7 @@ func Text() string {
 
 func load() *Definitions {
 	d := &Definitions{
-		types: map[string]*lazyType{}, valueSets: map[string]*ValueSet{},
+		types: map[string]*lazyType{}, tables: map[string]*lazyTable{}, valueSets: map[string]*ValueSet{},
 		params: map[string][]*SearchParam{}, compartments: map[string]map[string][]string{},
 	}
 	l := loader{d: d, text: Text()}
@@ -128,6 +128,7 @@ func (l *loader) beginType(rest string) {
 func (l *loader) endType() {
 	if l.typeName != "" {
 		l.d.types[l.typeName] = &lazyType{text: l.text[l.typeStart:l.start]}
+		l.d.tables[l.typeName] = &lazyTable{d: l.d, name: l.typeName}
 		l.typeName = ""
 	}
 }

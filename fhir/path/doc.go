@@ -1,0 +1,27 @@
+// Package path compiles the subset of FHIRPath that search parameters and
+// invariants use and evaluates it over parsed documents.
+//
+// What the package promises:
+//   - [Compile] binds an expression to a root type once; a [Path] is immutable
+//     and safe for concurrent use.
+//   - Evaluation reads the document in place: it allocates nothing but what the
+//     expression itself makes (a replaced string), and gives up with
+//     [ErrTooCostly] rather than run for long on a hostile document.
+//   - A branch of a union that belongs to another resource type is dropped, so
+//     the expression of a search parameter over many types costs what its part
+//     for this one does.
+//   - What is outside the subset is refused by Compile, never misread.
+//
+// The subset: member paths (choices without their type suffix), unions, indexes,
+// literals, and or xor implies, = != < <= > >= in contains, + - * &, is and as
+// (operators and functions), where, select, all, exists, empty, count, not,
+// first, last, tail, distinct, isDistinct, combine, union, intersect, hasValue,
+// ofType, extension, hasExtension, children, descendants, iif, trace, startsWith,
+// endsWith, matches, replaceMatches, substring, length, toInteger, toString,
+// resolve, $this, %resource, %rootResource, %context, %ucum.
+//
+// resolve() reads nothing: it stands for a resource of the type that the
+// reference names, or for the contained resource, which is enough for
+// "resolve() is Patient". Comparisons of dates of different precision that
+// cannot be decided are empty, as FHIRPath has it.
+package path

@@ -1,0 +1,197 @@
+package path
+
+import (
+	"regexp"
+
+	"trellis.example/fhir"
+	"trellis.example/fhir/definitions"
+)
+
+type (
+	literal   struct{ it item }
+	emptyExpr struct{}
+	thisExpr  struct{}
+	rootExpr  struct{ name string }
+	// selfExpr is a leading type name: the focus, if it is of that type.
+	selfExpr struct {
+		name    string
+		matches bool
+	}
+	childExpr struct {
+		of   expr
+		name string
+	}
+	indexExpr struct {
+		of expr
+		n  int
+	}
+	typeExpr struct {
+		of   expr
+		name string
+		is   bool
+	}
+	unionExpr  struct{ left, right expr }
+	binaryExpr struct {
+		op          string
+		left, right expr
+	}
+	callExpr struct {
+		name  string
+		of    expr
+		args  []expr
+		re    *regexp.Regexp
+		eval_ func(e *env, x *callExpr, focus item)
+	}
+)
+
+func (x literal) eval(e *env, _ item)       { e.push(x.it) }
+func (emptyExpr) eval(*env, item)           {}
+func (thisExpr) eval(e *env, focus item)    { e.push(focus) }
+func (x *callExpr) eval(e *env, focus item) { x.eval_(e, x, focus) }
+func (x selfExpr) eval(e *env, focus item) {
+	if x.matches {
+		e.push(e.root)
+	}
+}
+
+func (x rootExpr) eval(e *env, _ item) {
+	switch x.name {
+	case "%rootResource":
+		e.push(e.rootResource)
+	case "%context":
+		e.push(e.root)
+	default:
+		e.push(e.resource)
+	}
+}
+
+func (x childExpr) eval(e *env, focus item) {
+	if _, ok := x.of.(thisExpr); ok {
+		e.child(focus, x.name)
+		return
+	}
+	lo := e.run(x.of, focus)
+	hi := len(e.stack)
+	for i := lo; i < hi; i++ {
+		e.child(e.stack[i], x.name)
+	}
+	e.drop(lo, hi)
+}
+
+// child is children, with the id and extensions of primitives.
+func (e *env) child(it item, name string) {
+	if it.kind == kindNode && it.t != nil && it.t.Kind == definitions.Primitive {
+		if name == "extension" || name == "id" {
+			it.v = shadowOf(it)
+		}
+	}
+	e.children(it, name)
+}
+
+func (x indexExpr) eval(e *env, focus item) {
+	lo := e.run(x.of, focus)
+	if lo+x.n < len(e.stack) {
+		e.stack[lo] = e.stack[lo+x.n]
+		e.stack = e.stack[:lo+1]
+		return
+	}
+	e.stack = e.stack[:lo]
+}
+
+func (x unionExpr) eval(e *env, focus item) {
+	lo := e.run(x.left, focus)
+	mid := e.run(x.right, focus)
+	e.distinct(lo, mid)
+}
+
+// typeExpr is "is" (one truth value) or "as"/"ofType" (a filter).
+func (x typeExpr) eval(e *env, focus item) {
+	lo := e.run(x.of, focus)
+	hi := len(e.stack)
+	if x.is {
+		is := hi == lo+1 && e.stack[lo].isA(x.name)
+		e.stack = e.stack[:lo]
+		if hi > lo {
+			e.pushBool(is)
+		}
+		return
+	}
+	n := lo
+	for i := lo; i < hi; i++ {
+		if e.stack[i].isA(x.name) {
+			e.stack[n] = e.stack[i]
+			n++
+		}
+	}
+	e.stack = e.stack[:n]
+}
+
+func (it item) isA(name string) bool {
+	switch it.kind {
+	case kindBool:
+		return name == "Boolean" || name == "boolean"
+	case kindString:
+		return name == "String" || name == "string"
+	case kindNumber:
+		return name == "Decimal" || name == "Integer" || name == "decimal" || name == "integer"
+	}
+	if it.t == nil {
+		return false
+	}
+	switch name {
+	case "Boolean":
+		name = "boolean"
+	case "String":
+		name = "string"
+	}
+	if it.t.Kind == definitions.Primitive && it.t.Type != name {
+		// "as string" does not take a code, but "as uri" takes what is bound
+		// to uri in R4's own expressions.
+		return name == "uri" && (it.t.Type == "url" || it.t.Type == "canonical")
+	}
+	return definitions.R4().IsA(it.t.Type, name)
+}
+
+// resolve replaces references on the stack by what they stand for.
+func (e *env) resolve(lo int) {
+	n := lo
+	for _, it := range e.stack[lo:] {
+		if r, ok := e.target(it); ok {
+			e.stack[n] = r
+			n++
+		}
+	}
+	e.stack = e.stack[:n]
+}
+
+func (e *env) target(it item) (item, bool) {
+	if it.kind != kindNode {
+		return it, false
+	}
+	s, typ := it.v, ""
+	if it.t.Type == "Reference" {
+		s, typ = it.v.Get("reference"), it.v.Get("type").Text()
+	}
+	ref, ok := fhir.ParseReference(s.Text())
+	switch {
+	case ok && ref.Kind == fhir.RefContained:
+		return e.contained(ref.Fragment)
+	case ok && ref.Type != "":
+		typ = ref.Type
+	}
+	t := definitions.R4().Table(typ)
+	return item{kind: kindResolved, t: t}, t != nil
+}
+
+func (e *env) contained(id string) (item, bool) {
+	if id == "" {
+		return e.rootResource, true
+	}
+	for c := e.rootResource.v.Get("contained").First(); c.Exists(); c = c.Next() {
+		if c.Get("id").Text() == id {
+			it := resourceItem(c)
+			return it, it.t != nil
+		}
+	}
+	return item{}, false
+}

@@ -1,0 +1,94 @@
+package path
+
+import (
+	"errors"
+	"fmt"
+
+	"trellis.example/fhir"
+	"trellis.example/fhir/definitions"
+)
+
+// ErrTooCostly means that an evaluation was given up because it visited too
+// many values.
+var ErrTooCostly = errors.New("the expression is too costly for this document")
+
+// A Path is a compiled expression.
+type Path struct {
+	root  expr
+	table *definitions.Table
+	empty bool
+}
+
+// Compile compiles an expression for values of a root type, such as
+// "ServiceRequest", "Period" or "Questionnaire.item". It refuses what is outside
+// the subset.
+func Compile(expression, rootType string) (*Path, error) {
+	table := definitions.R4().TableAt(rootType)
+	if table == nil {
+		return nil, fmt.Errorf("path: no type %s", rootType)
+	}
+	toks, err := lex(expression)
+	if err != nil {
+		return nil, fmt.Errorf("path: %w", err)
+	}
+	p := parser{toks: toks, c: &compiler{table: table}}
+	root, err := p.expression(1)
+	if err != nil {
+		return nil, fmt.Errorf("path: %w", err)
+	}
+	if p.peek().kind != tokEnd {
+		return nil, fmt.Errorf("path: unexpected token %d", p.pos)
+	}
+	return &Path{root: root, table: table, empty: never(root)}, nil
+}
+
+// Empty reports whether the expression can give nothing for its root type: all
+// its branches belong to other types.
+func (p *Path) Empty() bool { return p.empty }
+
+// Eval yields what the expression selects in v, a value of the root type, with
+// its type name ("Reference", "code", "BackboneElement"). A computed truth value
+// is yielded as a value of type "boolean" that is not part of the document;
+// other computed values are not yielded. Evaluation stops when yield returns
+// false.
+func (p *Path) Eval(v fhir.Value, yield func(v fhir.Value, typeName string) bool) {
+	e := newEnv(v, p.table)
+	defer e.release()
+	p.root.eval(e, e.root)
+	for _, it := range e.stack {
+		switch {
+		case it.kind == kindNode && it.shadow:
+			// a primitive without a value
+		case it.kind == kindNode:
+			if !yield(it.v, it.t.Type) {
+				return
+			}
+		case it.kind == kindBool:
+			if !yield(truth(it.b), "boolean") {
+				return
+			}
+		}
+	}
+}
+
+// A Context gives an invariant the resource and the outermost resource around
+// the value it is evaluated on.
+type Context struct {
+	Resource, Root fhir.Value
+}
+
+// Holds evaluates an invariant: it is broken only when the result is false. An
+// empty result, which FHIRPath gives when something cannot be decided, holds.
+func (p *Path) Holds(v fhir.Value, in Context) (bool, error) {
+	e := newEnv(v, p.table)
+	defer e.release()
+	if in.Resource.Exists() {
+		e.resource = resourceItem(in.Resource)
+		e.rootResource = resourceItem(in.Root)
+	}
+	p.root.eval(e, e.root)
+	if e.costly() {
+		return true, ErrTooCostly
+	}
+	return len(e.stack) != 1 || e.stack[0].truthy(), nil
+}
