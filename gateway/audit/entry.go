@@ -1,9 +1,3 @@
-// Package audit is the record of who did what to which resource. An entry is
-// compact; it is written in the same commit as the change it records (or
-// before a read is answered), indexed behind the commit, and rendered as an
-// IHE BALP AuditEvent when it is read.
-//
-// No entry holds a value of a document: only keys, parties, codes and times.
 package audit
 
 import "time"

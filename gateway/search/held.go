@@ -1,0 +1,74 @@
+package search
+
+import "strings"
+
+// A Held is a resource type that Trellis holds and the parameters by which it
+// is found, beside _id and _lastUpdated.
+type Held struct {
+	Type   string
+	Params []string
+}
+
+// HeldTypes returns the types that Trellis holds, sorted. Others exist in the
+// sandbox only.
+func HeldTypes() []Held {
+	var out []Held
+	for line := range strings.Lines(held) {
+		f := strings.Fields(line)
+		if len(f) > 0 {
+			out = append(out, Held{Type: strings.TrimSuffix(f[0], ":"), Params: f[1:]})
+		}
+	}
+	return out
+}
+
+// held names few parameters on purpose: each is one index entry or more in
+// every document that is written.
+const held = `
+AllergyIntolerance: identifier patient clinical-status code
+Appointment: identifier patient status date actor based-on
+Bundle: identifier type timestamp
+CarePlan: identifier patient subject status category intent date based-on care-team goal
+CareTeam: identifier patient subject status category participant
+Communication: identifier patient subject status category sent sender recipient based-on
+Composition: identifier patient subject status type date author
+Condition: identifier patient subject clinical-status category code onset-date
+Consent: identifier patient status category date source-reference
+DocumentReference: identifier patient subject status type category date related
+Encounter: identifier patient subject status class date based-on episode-of-care
+EpisodeOfCare: identifier patient status type date organization
+Flag: identifier patient subject category code date
+Goal: identifier patient subject lifecycle-status achievement-status category start-date target-date
+HealthcareService: identifier active name organization location service-category service-type characteristic specialty
+Location: identifier status name type organization partof
+MedicationStatement: identifier patient subject status code effective
+MessageHeader: code event sender source-uri response-id
+Observation: identifier patient subject status category code date encounter focus
+Organization: identifier active name type partof
+Patient: identifier active family given birthdate gender general-practitioner organization
+Practitioner: identifier active family given
+PractitionerRole: identifier active practitioner organization role service location
+Procedure: identifier patient subject status category code date based-on performer
+Provenance: patient target recorded agent entity
+Questionnaire: identifier status url version name code
+QuestionnaireResponse: identifier patient subject status questionnaire authored author based-on
+RelatedPerson: identifier patient active relationship
+RiskAssessment: identifier patient subject date
+Schedule: identifier active actor date service-type
+ServiceRequest: identifier requisition patient subject status category code intent priority authored requester performer based-on
+Slot: identifier schedule status start service-type
+Task: identifier group-identifier patient subject status business-status code intent priority owner requester focus based-on part-of authored-on modified
+`
+
+// common are the parameters with few distinct values: a store keeps their
+// entries once per party, so that a narrow view does not scan everyone's.
+var common = map[string]bool{
+	"status": true, "category": true, "code": true, "type": true, "intent": true, "priority": true,
+	"business-status": true, "clinical-status": true, "lifecycle-status": true,
+	"achievement-status": true, "class": true, "active": true, "gender": true,
+	"service-category": true, "service-type": true, "specialty": true, "characteristic": true,
+	"role": true, "relationship": true, "event": true, "authored": true, "authored-on": true,
+	"modified": true, "date": true, "recorded": true, "sent": true, "timestamp": true,
+	"start": true, "start-date": true, "target-date": true, "effective": true, "onset-date": true,
+	"questionnaire": true,
+}
