@@ -164,7 +164,7 @@ func (p *parser) typeName() (string, error) {
 // of a path.
 func (p *parser) member(of expr) (expr, error) {
 	t := p.take()
-	if t.kind != tokName && t.kind != tokQuotedName {
+	if t.kind != tokName && t.kind != tokQuotedName || t.text == "" {
 		return nil, fmt.Errorf("expected a name at token %d", p.pos)
 	}
 	if t.kind == tokName && p.accept("(") {

@@ -12,6 +12,9 @@ import (
 // many values.
 var ErrTooCostly = errors.New("the expression is too costly for this document")
 
+// maxExpression bounds the nesting an expression can have.
+const maxExpression = 16 << 10
+
 // A Path is a compiled expression.
 type Path struct {
 	root  expr
@@ -26,6 +29,9 @@ func Compile(expression, rootType string) (*Path, error) {
 	table := definitions.R4().TableAt(rootType)
 	if table == nil {
 		return nil, fmt.Errorf("path: no type %s", rootType)
+	}
+	if len(expression) > maxExpression {
+		return nil, fmt.Errorf("path: the expression is longer than %d bytes", maxExpression)
 	}
 	toks, err := lex(expression)
 	if err != nil {

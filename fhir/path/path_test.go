@@ -208,6 +208,7 @@ func TestEvalDoesNotAllocate(t *testing.T) {
 
 func FuzzCompile(f *testing.F) {
 	f.Add("Patient.telecom.where(system='phone').value | a.b[0]")
+	f.Add("``")
 	f.Add("iif(name.exists(), -1 + 2, 'x' in (%resource.id | $this))")
 	f.Add("name.matches('[A-Z]').not() implies children().descendants() is string")
 	r, err := fhir.Decode([]byte(patient))
