@@ -133,8 +133,9 @@ type Lease struct {
 // A Blob is an original as received, content-addressed by SHA-256 (lower-case
 // hexadecimal). It is kept while a resource named in Refs exists (a deleted one
 // does: its history needs it); a blob without refs is swept after a day.
-// Storing a blob again adds its refs. A Hash that is not that of Data is an
-// error.
+// Storing a blob again adds its refs; with nil Data the blob must be stored
+// already (ErrNotFound otherwise) and only its refs are added. A Hash that is
+// not that of Data is an error.
 type Blob struct {
 	Hash string
 	Type string // media type
