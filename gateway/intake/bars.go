@@ -1,0 +1,177 @@
+package intake
+
+import (
+	"context"
+	"net/http"
+	"strings"
+	"time"
+
+	"trellis.example/fhir"
+	"trellis.example/gateway/store"
+	"trellis.example/mapping/formats/bars"
+)
+
+const (
+	// barsKeep is how long a message id is remembered.
+	barsKeep  = 400 * 24 * time.Hour
+	barsLimit = 8 << 20
+	// barsKind is the kind of docs that find a referral by its message.
+	barsKind     = "bars-message"
+	referenceURI = "https://trellis.example/fhir/sid/referral-reference"
+)
+
+// ProcessMessage answers POST /fhir/$process-message: a BaRS referral, its
+// cancellation, or a response to one. The success answer is 200 with the same
+// bundle, every resource with our id. The message id (X-Request-Id) is taken
+// once: a repeat is 409 whatever its body, 425 while the first is in hand.
+func (in *Intake) ProcessMessage(r *http.Request, s Sender) (Answer, error) {
+	a, err := in.processMessage(r, s)
+	if err != nil {
+		return Answer{}, bars.Decorate(StoreError(err))
+	}
+	for _, h := range []string{"X-Request-Id", "X-Correlation-Id"} {
+		a.Header.Set(h, r.Header.Get(h))
+	}
+	return a, nil
+}
+
+func (in *Intake) processMessage(r *http.Request, s Sender) (Answer, error) {
+	target, err := barsHeaders(r.Header)
+	if err != nil {
+		return Answer{}, err
+	}
+	claim := store.Claim{Scope: "bars/" + s.Party, Key: strings.ToLower(r.Header.Get("X-Request-Id")), Expires: in.Clock().Add(barsKeep)}
+	release, err := in.enter(r.Context(), claim)
+	if err != nil {
+		return Answer{}, err
+	}
+	defer release()
+	body, err := readBody(r, barsLimit)
+	if err != nil {
+		return Answer{}, err
+	}
+	b, err := fhir.DecodeLimit(body, barsLimit)
+	if err != nil {
+		return Answer{}, err
+	}
+	m, issues := bars.Parse(b)
+	if m.Destination != "" && !sameService(m.Destination, target) {
+		issues = append(issues, bars.BadRequest(fhir.BadValue, "Bundle.entry[0].resource.destination", "the message is addressed to another service than NHSD-Target-Identifier names"))
+	}
+	if m.Kind == 0 {
+		return Answer{}, bars.Refusal(issues)
+	}
+	sub := Submission{Sender: s, Format: "bars", Map: "bars 1.0.0", Key: m.ID, Bundle: b, Issues: issues,
+		Original: original(body, "application/fhir+json"), Claims: []store.Claim{claim}, Interaction: "process-message"}
+	switch m.Kind {
+	case bars.Cancel:
+		return in.barsCancel(r.Context(), sub, m)
+	case bars.Response:
+		return in.barsResponse(r.Context(), sub, m)
+	}
+	return in.barsRequest(r.Context(), sub, m)
+}
+
+// enter makes sure that a message id is new and not in hand. The claim in the
+// commit decides; this only answers early.
+func (in *Intake) enter(ctx context.Context, c store.Claim) (func(), error) {
+	id := c.Scope + " " + c.Key
+	if _, busy := in.running.LoadOrStore(id, true); busy {
+		return nil, fhir.StatusErrorf(http.StatusTooEarly, fhir.Duplicate, "this message is still being processed")
+	}
+	release := func() { in.running.Delete(id) }
+	_, taken, err := in.Store.Claimed(ctx, c.Scope, c.Key)
+	if err == nil && taken {
+		err = alreadyReceived()
+	}
+	if err != nil {
+		release()
+		return nil, err
+	}
+	return release, nil
+}
+
+func alreadyReceived() error {
+	return fhir.Errorf(fhir.Duplicate, "This message has already been received and processed")
+}
+
+func (in *Intake) barsRequest(ctx context.Context, s Submission, m bars.Message) (Answer, error) {
+	id := in.id("bars-encounter", s.Sender.Party, m.ID)
+	b, err := withEncounter(m, id, in.humanReference(s.Sender.Party, m.ID))
+	if err != nil {
+		return Answer{}, err
+	}
+	s.Bundle = b
+	if old, _, err := in.recall(ctx, s); err != nil {
+		return Answer{}, err
+	} else if old != nil {
+		return Answer{}, repeatedBundle()
+	}
+	s.Docs = func(o Outcome) []store.DocWrite {
+		return []store.DocWrite{{Kind: barsKind, ID: in.id(barsKind, m.ID), Body: []byte(o.Referral.String())}}
+	}
+	out, err := in.Submit(ctx, s)
+	if err != nil {
+		return Answer{}, err
+	}
+	return barsAnswer(b, out)
+}
+
+// repeatedBundle refuses a second new referral under one Bundle.id: elements of
+// a referral are not updated, a changed referral is a new one.
+func repeatedBundle() error {
+	return fhir.Errorf(fhir.Duplicate, "a referral with this Bundle.id was received before; send a changed referral as a new one, or cancel it")
+}
+
+// barsAnswer echoes the bundle with our ids, or refuses.
+func barsAnswer(b fhir.Resource, out Outcome) (Answer, error) {
+	switch {
+	case out.Taken != nil:
+		return Answer{}, alreadyReceived()
+	case out.Status == Rejected:
+		return Answer{}, bars.Refusal(out.Issues)
+	case out.Status == Unchanged:
+		return Answer{}, repeatedBundle()
+	}
+	keys := map[string]store.Key{}
+	for _, st := range out.Stored {
+		keys[st.FullURL] = st.Key
+	}
+	return Answer{Status: http.StatusOK, Type: FHIRJSON, Header: http.Header{}, Body: echo(b, keys)}, nil
+}
+
+// echo returns the message with our id in every resource.
+func echo(b fhir.Resource, keys map[string]store.Key) []byte {
+	ed := fhir.NewEditor(b.Root())
+	for _, e := range b.Entries() {
+		k, ok := keys[e.FullURL]
+		if !ok {
+			continue
+		}
+		if v := e.Resource.Get("id"); v.Exists() {
+			ed.SetString(v, k.ID)
+		} else {
+			ed.Insert(e.Resource.Get("resourceType"), "id", fhir.AppendString(nil, k.ID))
+		}
+	}
+	return ed.Bytes()
+}
+
+// withEncounter adds the planned Encounter whose identifier is the reference
+// that the sender shows its user.
+func withEncounter(m bars.Message, id, reference string) (fhir.Resource, error) {
+	subject := m.Request.At("subject", "reference").Text()
+	enc := append([]byte(nil), `{"fullUrl":`...)
+	enc = fhir.AppendString(enc, "urn:uuid:"+id)
+	enc = append(enc, `,"resource":{"resourceType":"Encounter","identifier":[{"system":"`+referenceURI+`","value":`...)
+	enc = fhir.AppendString(enc, reference)
+	enc = append(enc, `}],"status":"planned","class":{"system":"http://terminology.hl7.org/CodeSystem/v3-ActCode","code":"AMB","display":"ambulatory"},"subject":{"reference":`...)
+	enc = fhir.AppendString(enc, subject)
+	enc = append(enc, `}}}`...)
+	entries := m.Bundle.Root().Get("entry")
+	_, end := entries.Span()
+	src := m.Bundle.JSON()
+	out := make([]byte, 0, len(src)+len(enc)+1)
+	out = append(append(append(append(out, src[:end-1]...), ','), enc...), src[end-1:]...)
+	return fhir.DecodeLimit(out, barsLimit+1<<16)
+}

@@ -1,0 +1,265 @@
+// Package intake takes a partner's document in: reads it through its format's
+// map, validates what came out, gives every resource an id, adds the Task and
+// the Provenance, and stores all of it in one commit with its audit entry, the
+// claim that recognises a repeat, and the bytes as received.
+//
+// What it promises:
+//   - A record is stored whole or not at all, and a refused record changes
+//     nothing; every fault is named at its place in the sender's document.
+//   - The same record sent again is answered, not stored again; the same
+//     reference with other content makes new versions.
+//   - The original is kept byte for byte with what came of it.
+//   - What a partner's document brings is visible to the sender and to the
+//     service it is addressed to, and to nobody else.
+package intake
+
+import (
+	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"hash"
+	"sync"
+	"time"
+
+	"github.com/google/uuid"
+
+	"trellis.example/auth"
+	"trellis.example/fhir"
+	"trellis.example/gateway/audit"
+	"trellis.example/gateway/store"
+	"trellis.example/profiles"
+)
+
+// Deps is what intake works with.
+type Deps struct {
+	Store     store.Store
+	Validator *profiles.Validator
+	// Index returns the index entries of a resource.
+	Index func(fhir.Resource) []store.Index
+	// Clock returns the time; required.
+	Clock func() time.Time
+	// IDKey keys the ids that repeat for the same sender's record, so that no
+	// one can guess them. At least 32 bytes, the same on every gateway of one
+	// store.
+	IDKey []byte
+	// Service is the party ("org/<ODS code>") that receives referrals whose
+	// document names no service; "" when there is none.
+	Service string
+}
+
+// Intake takes documents in. It is safe for concurrent use.
+type Intake struct {
+	Deps
+	running sync.Map // BaRS messages in hand, by scope and id
+}
+
+// New returns an Intake.
+func New(d Deps) (*Intake, error) {
+	if len(d.IDKey) < 32 {
+		return nil, fmt.Errorf("intake: the id key has %d bytes, want 32 or more", len(d.IDKey))
+	}
+	return &Intake{Deps: d}, nil
+}
+
+// A Sender is who a document came from.
+type Sender struct {
+	Client, Org, Role string
+	// Party owns what the document brings.
+	Party string
+	View  auth.View
+	// Access is what a resource of that type gets that comes on its own.
+	Access func(typ string, parties ...string) auth.Access
+	// Address and RequestID go into the audit entry.
+	Address, RequestID string
+	// ImpliedConsent says that the partner's agreement rests on direct care.
+	ImpliedConsent bool
+	// Sandbox takes any valid R4 resource and starts no workflow.
+	Sandbox bool
+}
+
+// A Status tells what became of a record (formats: batch result files).
+type Status string
+
+// The statuses of a record.
+const (
+	Created   Status = "created"
+	Updated   Status = "updated"
+	Unchanged Status = "unchanged"
+	Rejected  Status = "rejected"
+)
+
+// A Stored is one resource as it now stands.
+type Stored struct {
+	FullURL string // of its entry in the sender's bundle
+	Key     store.Key
+	Version int
+	Body    []byte
+}
+
+// An Outcome is what became of one record.
+type Outcome struct {
+	Status Status
+	// Referral is our reference: the ServiceRequest, or the first resource
+	// when there is none. Zero when rejected.
+	Referral store.Key
+	// Issues are all faults and warnings.
+	Issues []fhir.Issue
+	// Stored are the resources in the order of the bundle; empty when
+	// unchanged or rejected.
+	Stored []Stored
+	// Taken is set when another commit had already taken one of the
+	// submission's claims.
+	Taken *store.Claim
+}
+
+// A Submission is one record to take in.
+type Submission struct {
+	Sender Sender
+	// Format is the format id; Map the map's name and version.
+	Format, Map string
+	// Key is the sender's own reference; "" makes every submission a new
+	// record.
+	Key string
+	// Bundle is a transaction (or message) Bundle whose entries have full
+	// URLs.
+	Bundle fhir.Resource
+	// Issues are what reading the document already found.
+	Issues []fhir.Issue
+	// Places translates a FHIRPath in the Bundle to the sender's document.
+	Places map[string]string
+	// Original is the document as received; the same blob for every row of
+	// a file.
+	Original store.Blob
+	// Claims are taken in the same commit. Answer may be filled by Finish.
+	Claims []store.Claim
+	// Finish, when set, makes the answer that the claims keep, once the keys
+	// are known and before the commit.
+	Finish func(Outcome) []byte
+	// Known are full URLs of entries that stand here already: they are
+	// referred to and not written.
+	Known map[string]store.Key
+	// Parties see the record beside the sender; nil finds them from the
+	// request's performer.
+	Parties []string
+	// Writes and Docs join the commit.
+	Writes []store.Write
+	Docs   func(Outcome) []store.DocWrite
+	// Interaction names the operation in the audit entry.
+	Interaction string
+	// CheckRefs refuses references to resources that the sender cannot see.
+	CheckRefs bool
+}
+
+// Submit takes one record in. The error is for what stopped the work (the
+// store away, a canceled context); faults of the record are in the Outcome.
+func (in *Intake) Submit(ctx context.Context, s Submission) (Outcome, error) {
+	issues := append(s.Issues, in.check(s)...)
+	p, more, err := in.plan(ctx, s)
+	if err != nil {
+		return Outcome{}, err
+	}
+	issues = append(issues, more...)
+	if fhir.Faults(issues) != nil {
+		out := Outcome{Status: Rejected, Issues: issues}
+		return out, in.auditRefusal(ctx, s)
+	}
+	return in.commit(ctx, s, p, issues)
+}
+
+// Check returns what is wrong with a submission without storing anything.
+func (in *Intake) Check(ctx context.Context, s Submission) ([]fhir.Issue, error) {
+	issues := append(s.Issues, in.check(s)...)
+	_, more, err := in.plan(ctx, s)
+	return append(issues, more...), err
+}
+
+// check validates the bundle and says where in the sender's document each
+// fault lies.
+func (in *Intake) check(s Submission) []fhir.Issue {
+	issues := in.Validator.Validate(s.Bundle, profiles.Options{BaseOnly: s.Sender.Sandbox})
+	if !s.Sender.Sandbox {
+		issues = append(issues, in.Validator.Referral(bundled(s.Bundle))...)
+	}
+	for i := range issues {
+		if issues[i].Source == "" {
+			issues[i].Source = place(s.Places, issues[i].Expression)
+		}
+	}
+	return issues
+}
+
+func bundled(b fhir.Resource) []fhir.Resource {
+	var out []fhir.Resource
+	for _, e := range b.Entries() {
+		if r, err := e.Decode(); err == nil {
+			out = append(out, r)
+		}
+	}
+	return out
+}
+
+// auditRefusal records that a document was refused.
+func (in *Intake) auditRefusal(ctx context.Context, s Submission) error {
+	e := in.entry(s)
+	e.Outcome = "4"
+	_, err := in.Store.Commit(ctx, store.Commit{Audit: []audit.Entry{e}})
+	return err
+}
+
+func (in *Intake) entry(s Submission) audit.Entry {
+	return audit.Entry{
+		At: in.Clock().UTC(), Action: audit.Execute, Interaction: s.Interaction, Outcome: "0",
+		Client: s.Sender.Client, Party: s.Sender.Party, Role: s.Sender.Role,
+		Address: s.Sender.Address, RequestID: s.Sender.RequestID,
+	}
+}
+
+// id derives a UUID (RFC 9562 version 8) that is the same whenever the parts
+// are, and that nobody without the key can predict.
+func (in *Intake) id(parts ...string) string {
+	m := hmac.New(sha256.New, in.IDKey)
+	writeParts(m, parts)
+	sum := m.Sum(nil)[:16]
+	sum[6] = sum[6]&0x0f | 0x80
+	sum[8] = sum[8]&0x3f | 0x80
+	h := hex.EncodeToString(sum)
+	return h[:8] + "-" + h[8:12] + "-" + h[12:16] + "-" + h[16:20] + "-" + h[20:]
+}
+
+// randomID returns a random UUID (RFC 9562 version 4).
+func randomID() string { return uuid.NewString() }
+
+// humanReference makes a reference that people can read to each other:
+// "SP-7KQ4-M2XB".
+func (in *Intake) humanReference(parts ...string) string {
+	const alphabet = "0123456789ABCDEFGHJKMNPQRSTVWXYZ" // Crockford's base 32: no I, L, O, U
+	m := hmac.New(sha256.New, in.IDKey)
+	writeParts(m, append([]string{"reference"}, parts...))
+	sum := m.Sum(nil)
+	out := []byte("SP-")
+	for i := range 8 {
+		if i == 4 {
+			out = append(out, '-')
+		}
+		out = append(out, alphabet[sum[i]&31])
+	}
+	return string(out)
+}
+
+// original is the document as received.
+func original(body []byte, mediaType string) store.Blob {
+	sum := sha256.Sum256(body)
+	return store.Blob{Hash: hex.EncodeToString(sum[:]), Type: mediaType, Data: body}
+}
+
+// versionName is "Type/id/_history/n".
+func versionName(k store.Key, n int) string { return fmt.Sprintf("%s/_history/%d", k, n) }
+
+// writeParts writes the parts so that no two lists give the same bytes.
+func writeParts(h hash.Hash, parts []string) {
+	for _, p := range parts {
+		fmt.Fprintf(h, "%d:%s", len(p), p)
+	}
+}

@@ -1,0 +1,94 @@
+package bars
+
+import (
+	"io"
+
+	"trellis.example/fhir"
+	"trellis.example/mapping"
+)
+
+// Version is the version of these rules, stamped into Provenance.
+const Version = "1.0.0"
+
+const maxMessage = 8 << 20
+
+// Format is the BaRS message format for `trellis map` and dry runs. Messages
+// themselves are taken by POST /fhir/$process-message.
+type Format struct{}
+
+// New returns the format.
+func New() mapping.Format { return Format{} }
+
+// Info describes the format.
+func (Format) Info() mapping.Info {
+	return mapping.Info{ID: "bars", Version: Version, Partner: "NHS Booking and Referral Standard, Core 1.2, Application 5 rules",
+		In: true, MediaTypes: []string{"application/fhir+json", "application/json"}}
+}
+
+// Read reads one message into a transaction Bundle of its resources.
+func (f Format) Read(doc []byte) mapping.Result {
+	res := mapping.Result{Map: "bars " + Version}
+	b, err := fhir.DecodeLimit(doc, maxMessage)
+	if err != nil {
+		res.Faults = fhir.AsError(err).Issues
+		return res
+	}
+	m, issues := Parse(b)
+	rec := mapping.Record{Key: m.ID, Faults: issues, Places: map[string]string{}}
+	if !rec.Refused() {
+		rec.Bundle = transaction(b)
+		rec.Losses = envelopeLosses(b)
+	}
+	res.Records = []mapping.Record{rec}
+	return res
+}
+
+// ReadStream reads one message.
+func (f Format) ReadStream(r io.Reader, yield func(mapping.Record) bool) []fhir.Issue {
+	doc, err := io.ReadAll(io.LimitReader(r, maxMessage+1))
+	if err != nil {
+		return []fhir.Issue{{Code: fhir.Invalid, Text: "the document could not be read to its end"}}
+	}
+	res := f.Read(doc)
+	for _, rec := range res.Records {
+		if !yield(rec) {
+			break
+		}
+	}
+	return res.Faults
+}
+
+// Write is not offered: a BaRS message needs a conversation with its receiver.
+func (Format) Write([]byte) mapping.Written {
+	return mapping.Written{Faults: []fhir.Issue{{Code: fhir.NotSupported, Text: "this format is read only; see trellis map list for directions"}}}
+}
+
+// transaction makes the message's resources a transaction, each as received.
+func transaction(b fhir.Resource) []byte {
+	out := []byte(`{"resourceType":"Bundle","type":"transaction","entry":[`)
+	for i, e := range b.Entries() {
+		if i > 0 {
+			out = append(out, ',')
+		}
+		out = append(out, `{"fullUrl":`...)
+		out = fhir.AppendString(out, e.FullURL)
+		out = append(out, `,"resource":`...)
+		out = append(out, e.Resource.Raw()...)
+		out = append(out, `,"request":{"method":"POST","url":`...)
+		out = fhir.AppendString(out, e.Type())
+		out = append(out, `}}`...)
+	}
+	return append(out, `]}`...)
+}
+
+// envelopeLosses names what of the envelope the resources do not carry; the
+// original keeps it.
+func envelopeLosses(b fhir.Resource) []mapping.Loss {
+	var out []mapping.Loss
+	for _, name := range []string{"id", "meta", "timestamp", "identifier", "signature"} {
+		if b.Root().Get(name).Exists() {
+			out = append(out, mapping.Loss{Source: "Bundle." + name, Rule: "envelope", Text: "belongs to the message, not to the referral; kept with the original"})
+		}
+	}
+	return out
+}
