@@ -1,0 +1,243 @@
+// Package codec is what the mapping engine and the codecs agree on: a record
+// of a partner's document as a tree of named nodes, and the [Syntax] that reads
+// and writes it.
+//
+// A codec knows syntax only. It does not know what a field means, and it loses
+// nothing: every leaf of the document is a leaf of the tree, so that the engine
+// can tell which ones no rule consumed.
+package codec
+
+import (
+	"io"
+
+	"trellis.example/fhir"
+)
+
+// A Step is one level of a path into a record: a column, an object member, a
+// segment, a field number. Repeats marks a step whose nodes are elements of a
+// list even when there is only one (a JSON array).
+type Step struct {
+	Name    string
+	Repeats bool
+}
+
+// A Shape is what the map says about the records of a format.
+type Shape struct {
+	// Fields are the partner's fields in the order of the format.
+	Fields []string
+	// Required are those that a document must have a place for.
+	Required []string
+}
+
+// A Syntax reads and writes the records of one kind of document. It is
+// immutable and safe for concurrent use.
+type Syntax interface {
+	// Path compiles a path as maps write it, such as "subject_dob",
+	// "/patient/dob" or "PID-5.1".
+	Path(path string) ([]Step, error)
+	// Place names, in the sender's terms, the place that lies rest below the
+	// node at: "row 4, subject_dob", "/patient/dob", "PID-5.1". It never shows
+	// content.
+	Place(d *Doc, at ID, rest []Step) string
+	// Read yields the records of a document one by one until yield returns
+	// false. The Doc and its texts are valid only during the call. The issues
+	// passed along are faults of that record; Doc is nil when it could not be
+	// read at all. The issues returned are those of the document itself.
+	Read(r io.Reader, shape Shape, yield func(*Doc, []fhir.Issue) bool) []fhir.Issue
+	// Blank returns an empty record to be filled for [Syntax.Write].
+	Blank(shape Shape) *Doc
+	// Write returns the document that holds the one record.
+	Write(d *Doc) ([]byte, error)
+}
+
+// An ID names a node of a [Doc].
+type ID int32
+
+// None is the ID of no node; Root is the record itself.
+const (
+	None ID = -1
+	Root ID = 0
+)
+
+// A Kind says how a leaf is written where the syntax tells kinds apart (JSON).
+type Kind uint8
+
+// The kinds of leaves.
+const (
+	Text Kind = iota
+	Literal
+)
+
+// A Doc is one record of a partner's document. The zero value is ready for
+// [Doc.Reset]. It is not safe for concurrent use.
+type Doc struct {
+	// Row is the 1-based number of the record in a batch file, header excluded,
+	// or 0.
+	Row int
+	// Positional says that children are named "1", "2", … and that a node
+	// with only a first child is the same as that child (HL7 v2: PID-7 is
+	// PID-7.1 is PID-7.1.1).
+	Positional bool
+
+	nodes []node
+}
+
+type node struct {
+	name                      string
+	text                      string
+	parent, first, last, next ID
+	kind                      Kind
+	repeats                   bool
+}
+
+// NewDoc returns an empty record.
+func NewDoc() *Doc {
+	d := &Doc{}
+	d.Reset()
+	return d
+}
+
+// Reset empties the record and keeps its memory.
+func (d *Doc) Reset() {
+	d.nodes = append(d.nodes[:0], node{parent: None, first: None, last: None, next: None})
+	d.Row = 0
+}
+
+// Len returns the number of nodes; IDs are below it.
+func (d *Doc) Len() int { return len(d.nodes) }
+
+// Add appends a child to parent and returns it.
+func (d *Doc) Add(parent ID, s Step, text string) ID {
+	id := ID(len(d.nodes)) //nolint:gosec // bounded by the size of the document
+	d.nodes = append(d.nodes, node{name: s.Name, repeats: s.Repeats, text: text, parent: parent, first: None, last: None, next: None})
+	p := &d.nodes[parent]
+	if p.last == None {
+		p.first = id
+	} else {
+		d.nodes[p.last].next = id
+	}
+	p.last = id
+	return id
+}
+
+// Set gives a leaf its text.
+func (d *Doc) Set(id ID, text string, kind Kind) {
+	d.nodes[id].text, d.nodes[id].kind = text, kind
+}
+
+// Name returns the node's name.
+func (d *Doc) Name(id ID) string { return d.nodes[id].name }
+
+// Text returns the node's own text.
+func (d *Doc) Text(id ID) string { return d.nodes[id].text }
+
+// Kind returns how the node's text is written.
+func (d *Doc) Kind(id ID) Kind { return d.nodes[id].kind }
+
+// Repeats reports whether the node is an element of a list.
+func (d *Doc) Repeats(id ID) bool { return d.nodes[id].repeats }
+
+// Parent returns the node above, or None for the root.
+func (d *Doc) Parent(id ID) ID { return d.nodes[id].parent }
+
+// First returns the first child, or None.
+func (d *Doc) First(id ID) ID { return d.nodes[id].first }
+
+// Next returns the next sibling, or None.
+func (d *Doc) Next(id ID) ID { return d.nodes[id].next }
+
+// Child returns the first child with the name, or None. In a positional record
+// "1" of a leaf is the leaf itself.
+func (d *Doc) Child(id ID, name string) ID {
+	for c := d.nodes[id].first; c != None; c = d.nodes[c].next {
+		if d.nodes[c].name == name {
+			return c
+		}
+	}
+	if d.Positional && name == "1" && id != Root && d.nodes[id].first == None {
+		return id
+	}
+	return None
+}
+
+// NextSame returns the next sibling of the same name, or None.
+func (d *Doc) NextSame(id ID) ID {
+	for c := d.nodes[id].next; c != None; c = d.nodes[c].next {
+		if d.nodes[c].name == d.nodes[id].name {
+			return c
+		}
+	}
+	return None
+}
+
+// Find returns the first node at the path below id, or None.
+func (d *Doc) Find(id ID, path []Step) ID {
+	for i := 0; i < len(path) && id != None; i++ {
+		id = d.Child(id, path[i].Name)
+	}
+	return id
+}
+
+// Leaf returns the node whose text a reader of id means: id itself, or in a
+// positional record its first child's first child, and so on. It is None when
+// there is no such leaf.
+func (d *Doc) Leaf(id ID) ID {
+	for id != None && d.nodes[id].first != None {
+		if !d.Positional {
+			return None
+		}
+		id = d.Child(id, "1")
+	}
+	return id
+}
+
+// Make returns the node at the path below id, adding what is missing.
+func (d *Doc) Make(id ID, path []Step) ID {
+	for _, s := range path {
+		c := d.Child(id, s.Name)
+		if c == None || c == id {
+			if c == id { // a leaf that now gets components: its text is the first
+				c = d.Add(id, s, d.nodes[id].text)
+				d.nodes[id].text = ""
+			} else {
+				c = d.deepen(id, s)
+			}
+		}
+		id = c
+	}
+	for d.Positional && d.nodes[id].first != None {
+		c := d.Child(id, "1")
+		if c == None {
+			return d.Add(id, Step{Name: "1"}, "")
+		}
+		id = c
+	}
+	return id
+}
+
+// deepen adds a child; the text that a positional leaf had becomes its child
+// "1".
+func (d *Doc) deepen(id ID, s Step) ID {
+	if t := d.nodes[id].text; t != "" && d.Positional {
+		d.Add(id, Step{Name: "1"}, t)
+		d.nodes[id].text = ""
+	}
+	return d.Add(id, s, "")
+}
+
+// Repetition returns the node's 1-based number among the siblings of its name,
+// and how many there are.
+func (d *Doc) Repetition(id ID) (n, of int) {
+	if id == Root {
+		return 1, 1
+	}
+	for c := d.First(d.Parent(id)); c != None; c = d.Next(c) {
+		if d.nodes[c].name == d.nodes[id].name {
+			of++
+			if c == id {
+				n = of
+			}
+		}
+	}
+	return n, of
+}

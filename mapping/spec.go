@@ -1,0 +1,203 @@
+package mapping
+
+import (
+	"bytes"
+	_ "embed"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"path"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/santhosh-tekuri/jsonschema/v5"
+	"gopkg.in/yaml.v3"
+)
+
+// A spec is a map file as written.
+type spec struct {
+	ID             string           `yaml:"id"`
+	Version        string           `yaml:"version"`
+	Partner        string           `yaml:"partner"`
+	PartnerVersion string           `yaml:"partner_version"`
+	Status         string           `yaml:"status"`
+	Since          string           `yaml:"since"`
+	Codec          string           `yaml:"codec"`
+	Key            []string         `yaml:"key"`
+	Fields         []string         `yaml:"fields"`
+	Groups         map[string]group `yaml:"groups"`
+	Rules          []ruleSpec       `yaml:"rules"`
+}
+
+type group struct {
+	Partner string      `yaml:"partner"`
+	In      string      `yaml:"in"`
+	Split   string      `yaml:"split"`
+	When    []condition `yaml:"when"`
+	Note    string      `yaml:"note"`
+}
+
+type condition struct {
+	Partner string   `yaml:"partner"`
+	In      []string `yaml:"in"`
+	Not     []string `yaml:"not"`
+	Present *bool    `yaml:"present"`
+}
+
+type ruleSpec struct {
+	ID       string      `yaml:"id"`
+	Partner  string      `yaml:"partner"`
+	Sources  []string    `yaml:"sources"`
+	Each     string      `yaml:"each"`
+	Resource string      `yaml:"resource"`
+	FHIR     string      `yaml:"fhir"`
+	Value    any         `yaml:"value"`
+	Dir      string      `yaml:"dir"`
+	Type     string      `yaml:"type"`
+	Table    string      `yaml:"table"`
+	Required bool        `yaml:"required"`
+	Default  string      `yaml:"default"`
+	When     []condition `yaml:"when"`
+	Loss     string      `yaml:"loss"`
+	Note     string      `yaml:"note"`
+}
+
+// paths are the partner paths the rule reads.
+func (r *ruleSpec) paths() []string {
+	if r.Partner != "" {
+		return []string{r.Partner}
+	}
+	return r.Sources
+}
+
+type tableSpec struct {
+	ID         string     `yaml:"id"`
+	Version    string     `yaml:"version"`
+	System     string     `yaml:"system"`
+	IgnoreCase bool       `yaml:"ignore_case"`
+	Open       bool       `yaml:"open"`
+	Note       string     `yaml:"note"`
+	Rows       []tableRow `yaml:"rows"`
+}
+
+type tableRow struct {
+	Partner string `yaml:"partner"`
+	Code    string `yaml:"code"`
+	System  string `yaml:"system"`
+	Display string `yaml:"display"`
+	Reverse *bool  `yaml:"reverse"`
+	Loss    string `yaml:"loss"`
+}
+
+// MapSchema is the published JSON Schema (2020-12) of map files.
+//
+//go:embed map.schema.json
+var MapSchema string
+
+// TableSchema is the published JSON Schema (2020-12) of code tables.
+//
+//go:embed table.schema.json
+var TableSchema string
+
+// schemas compiles the two schemas once. References outside them are refused.
+var schemas = sync.OnceValues(func() ([2]*jsonschema.Schema, error) {
+	var out [2]*jsonschema.Schema
+	for i, src := range []string{MapSchema, TableSchema} {
+		c := jsonschema.NewCompiler()
+		c.Draft, c.AssertFormat = jsonschema.Draft2020, true
+		c.LoadURL = func(string) (io.ReadCloser, error) {
+			return nil, errors.New("references outside the schema are not loaded")
+		}
+		const at = "https://trellis.example/schemas/this.json"
+		if err := c.AddResource(at, strings.NewReader(src)); err != nil {
+			return out, err
+		}
+		s, err := c.Compile(at)
+		if err != nil {
+			return out, err
+		}
+		out[i] = s
+	}
+	return out, nil
+})
+
+// loadSpec reads map.yaml and tables/*.yaml of fsys.
+func loadSpec(fsys fs.FS) (*spec, []tableSpec, error) {
+	s, err := schemas()
+	if err != nil {
+		return nil, nil, err
+	}
+	m := &spec{}
+	if err := loadYAML(fsys, "map.yaml", s[0], m); err != nil {
+		return nil, nil, err
+	}
+	names, err := fs.Glob(fsys, "tables/*.yaml")
+	if err != nil {
+		return nil, nil, err
+	}
+	slices.Sort(names)
+	tables := make([]tableSpec, len(names))
+	for i, name := range names {
+		if err := loadYAML(fsys, name, s[1], &tables[i]); err != nil {
+			return nil, nil, err
+		}
+		if want := strings.TrimSuffix(path.Base(name), ".yaml"); tables[i].ID != want {
+			return nil, nil, fmt.Errorf("%s: the id must be the file's name", name)
+		}
+	}
+	return m, tables, nil
+}
+
+func loadYAML(fsys fs.FS, name string, schema *jsonschema.Schema, into any) error {
+	b, err := fs.ReadFile(fsys, name)
+	if err != nil {
+		return err
+	}
+	if err := checkYAML(b, schema); err != nil {
+		return fmt.Errorf("%s: %w", name, err)
+	}
+	dec := yaml.NewDecoder(bytes.NewReader(b))
+	dec.KnownFields(true)
+	if err := dec.Decode(into); err != nil {
+		return fmt.Errorf("%s: %w", name, err)
+	}
+	return nil
+}
+
+// checkYAML validates the document as the JSON it stands for.
+func checkYAML(b []byte, schema *jsonschema.Schema) error {
+	var doc any
+	if err := yaml.Unmarshal(b, &doc); err != nil {
+		return err
+	}
+	j, err := json.Marshal(doc)
+	if err != nil {
+		return err
+	}
+	dec := json.NewDecoder(bytes.NewReader(j))
+	dec.UseNumber()
+	if err := dec.Decode(&doc); err != nil {
+		return err
+	}
+	err = schema.Validate(doc)
+	ve, ok := errors.AsType[*jsonschema.ValidationError](err)
+	if !ok {
+		return err
+	}
+	var errs []error
+	leaves(ve, &errs)
+	return errors.Join(errs...)
+}
+
+// leaves collects the innermost faults: place in the file and broken keyword.
+func leaves(ve *jsonschema.ValidationError, errs *[]error) {
+	if len(ve.Causes) == 0 {
+		*errs = append(*errs, fmt.Errorf("%s: breaks the schema at %s", ve.InstanceLocation, ve.KeywordLocation))
+	}
+	for _, c := range ve.Causes {
+		leaves(c, errs)
+	}
+}
