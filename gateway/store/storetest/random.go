@@ -1,0 +1,5 @@
+package storetest
+
+import "testing"
+
+func testRandom(*testing.T, Opener) {}
