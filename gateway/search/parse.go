@@ -88,7 +88,7 @@ type parser struct {
 func (p *parser) fail(code fhir.Code, param, format string, args ...any) {
 	is := fhir.Issue{Code: code, Text: fmt.Sprintf(format, args...)}
 	if param != "" {
-		is.Source = "parameter " + showName(param)
+		is.Source = "parameter " + ShowName(param)
 	}
 	p.issues = append(p.issues, is)
 }
@@ -138,7 +138,7 @@ var everyType = map[string]*Param{
 }
 
 func (p *parser) unknown(name string) {
-	is := fhir.Issue{Code: fhir.NotSupported, Source: "parameter " + showName(name), Text: p.supported(name)}
+	is := fhir.Issue{Code: fhir.NotSupported, Source: "parameter " + ShowName(name), Text: p.supported(name)}
 	if p.lenient {
 		is.Severity = fhir.SeverityWarning
 		p.q.Warnings = append(p.q.Warnings, is)
@@ -182,7 +182,8 @@ func (p *parser) match(param *Param, modifier, v string) (ms []store.Match, text
 	case store.Reference:
 		return p.reference(param, modifier, v)
 	case store.Date:
-		return date(v)
+		m, text := ParseDate(v)
+		return []store.Match{m}, text
 	case store.Text:
 		if v = normalText(unescape(v)); v == "" {
 			return nil, "a value is missing"
@@ -241,7 +242,8 @@ func bareID(param *Param, typ, id string) ([]store.Match, string) {
 
 var prefixes = [...]string{"eq", "ne", "gt", "lt", "ge", "le", "sa", "eb", "ap"}
 
-func date(v string) ([]store.Match, string) {
+// ParseDate reads the value of a date parameter; text says what is wrong with it.
+func ParseDate(v string) (m store.Match, text string) {
 	op := "eq"
 	if len(v) > 2 && slices.Contains(prefixes[:], v[:2]) {
 		op, v = v[:2], v[2:]
@@ -249,9 +251,9 @@ func date(v string) ([]store.Match, string) {
 	// A "+" of a zone that was not escaped arrives as a space.
 	low, high, ok := dateRange(strings.Replace(v, " ", "+", 1))
 	if !ok {
-		return nil, "a date is YYYY, YYYY-MM, YYYY-MM-DD or YYYY-MM-DDThh:mm[:ss[.sss]][Z|±hh:mm], with an optional prefix eq, ne, gt, lt, ge, le, sa, eb or ap"
+		return m, "a date is YYYY, YYYY-MM, YYYY-MM-DD or YYYY-MM-DDThh:mm[:ss[.sss]][Z|±hh:mm], with an optional prefix eq, ne, gt, lt, ge, le, sa, eb or ap"
 	}
-	return []store.Match{{Low: low, High: high, Op: op}}, ""
+	return store.Match{Low: low, High: high, Op: op}, ""
 }
 
 // controls are the parameters that shape the answer; each reports whether it
@@ -318,9 +320,9 @@ func unescape(s string) string {
 
 var escapes = strings.NewReplacer(`\\`, `\`, `\,`, `,`, `\|`, `|`, `\$`, `$`)
 
-// showName returns a parameter's name when it looks like one: a stranger's text
+// ShowName returns a parameter's name when it looks like one: a stranger's text
 // must not reach a message.
-func showName(name string) string {
+func ShowName(name string) string {
 	if len(name) > 64 {
 		return "?"
 	}

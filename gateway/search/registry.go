@@ -70,6 +70,9 @@ func NewRegistry(defs *definitions.Definitions, base string) *Registry {
 // Held reports whether Trellis holds the type outside the sandbox.
 func (r *Registry) Held(typ string) bool { _, ok := r.held[typ]; return ok }
 
+// IsResource reports whether R4 has the type.
+func (r *Registry) IsResource(typ string) bool { return r.defs.IsResource(typ) }
+
 // Params returns the parameters of a type, sorted by name, without those that
 // every type has (_id, _lastUpdated).
 func (r *Registry) Params(typ string) []*Param { return r.plan(typ).params }

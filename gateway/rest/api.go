@@ -1,0 +1,114 @@
+package rest
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"time"
+
+	"trellis.example/auth"
+	"trellis.example/fhir"
+	"trellis.example/gateway/audit"
+	"trellis.example/gateway/search"
+	"trellis.example/gateway/store"
+)
+
+// Deps is what an API is made of. Every field is required unless it says
+// otherwise.
+type Deps struct {
+	Store    store.Store
+	Registry *search.Registry
+	Recorder *audit.Recorder
+	// Validate returns the faults and remarks on a resource that the principal
+	// wants to store.
+	Validate func(auth.Principal, fhir.Resource) []fhir.Issue
+	// OnWrite may add to the commit of a create or update; nil adds nothing.
+	OnWrite func(context.Context, Change) (store.Commit, error)
+	// PublicURL is the base that callers use, without a trailing slash and
+	// without "/fhir".
+	PublicURL string
+	// Sandbox makes the CapabilityStatement name every R4 type.
+	Sandbox bool
+	// Version is the software version that the CapabilityStatement states;
+	// may be empty.
+	Version string
+	Clock   func() time.Time
+}
+
+// A Change is a create or update about to be committed.
+type Change struct {
+	Principal auth.Principal
+	// Old is the version replaced; nil when the resource is new.
+	Old *store.Version
+	// Resource is the document as received, before id and meta were stamped.
+	Resource fhir.Resource
+	// Write is what will be committed. OnWrite may change its Access.
+	Write *store.Write
+}
+
+// API serves the FHIR interactions. It is safe for concurrent use.
+type API struct {
+	Deps
+	cursors *search.Cursors
+	base    string // PublicURL + "/fhir"
+}
+
+// New returns an API. The key of its page cursors is kept in the store, so that
+// every gateway of one installation reads every other's.
+func New(ctx context.Context, d Deps) (*API, error) {
+	key, err := cursorKey(ctx, d.Store)
+	if err != nil {
+		return nil, fmt.Errorf("read the cursor key: %w", err)
+	}
+	cursors, err := search.NewCursors(key)
+	if err != nil {
+		return nil, fmt.Errorf("use the cursor key: %w", err)
+	}
+	return &API{Deps: d, cursors: cursors, base: d.PublicURL + "/fhir"}, nil
+}
+
+// cursorKey reads the installation's key, or makes it; of two gateways that
+// start at once, one makes it and the other reads it.
+func cursorKey(ctx context.Context, s store.Store) ([]byte, error) {
+	const kind, id = "key", "cursor"
+	for {
+		doc, err := s.Doc(ctx, kind, id)
+		if err == nil {
+			return doc.Body, nil
+		}
+		if !errors.Is(err, store.ErrNotFound) {
+			return nil, err
+		}
+		key := make([]byte, search.CursorKeySize)
+		if _, err := rand.Read(key); err != nil {
+			return nil, err
+		}
+		_, err = s.Commit(ctx, store.Commit{Docs: []store.DocWrite{{Kind: kind, ID: id, Body: key}}})
+		if _, lost := errors.AsType[*store.Conflict](err); err != nil && !lost {
+			return nil, err
+		}
+	}
+}
+
+// now is the time of a write, at the precision that is stored.
+func (a *API) now() time.Time { return a.Clock().UTC().Truncate(time.Millisecond) }
+
+// newID returns a random UUID, version 4, in lower case.
+func newID() string {
+	var b [16]byte
+	rand.Read(b[:]) //nolint:errcheck // never fails (crypto/rand)
+	b[6], b[8] = b[6]&0x0f|0x40, b[8]&0x3f|0x80
+	const hex = "0123456789abcdef"
+	var out [36]byte
+	n := 0
+	for i, c := range b {
+		if i == 4 || i == 6 || i == 8 || i == 10 {
+			out[n] = '-'
+			n++
+		}
+		out[n], out[n+1] = hex[c>>4], hex[c&15]
+		n += 2
+	}
+	return string(out[:])
+}

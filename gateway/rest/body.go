@@ -1,0 +1,84 @@
+package rest
+
+import (
+	"bytes"
+	"compress/gzip"
+	"errors"
+	"io"
+	"net/http"
+
+	"trellis.example/fhir"
+)
+
+// Body reads the request's body, at most limit bytes after decompression. Too
+// much is 413, a content coding other than gzip 415, and a body that the
+// sender did not finish in time 408.
+func Body(r *http.Request, limit int) ([]byte, error) {
+	src := io.Reader(r.Body)
+	size := r.ContentLength
+	switch r.Header.Get("Content-Encoding") {
+	case "", "identity":
+		if size > int64(limit) {
+			return nil, tooLarge(limit)
+		}
+	case "gzip":
+		zr, err := gzip.NewReader(r.Body)
+		if err != nil {
+			return nil, bodyError(err, limit)
+		}
+		src, size = zr, -1
+	default:
+		return nil, fhir.StatusErrorf(http.StatusUnsupportedMediaType, fhir.NotSupported, "Content-Encoding may be gzip only")
+	}
+	var buf bytes.Buffer
+	if size > 0 {
+		buf.Grow(int(size) + bytes.MinRead) // no growth and no copy while reading
+	}
+	n, err := buf.ReadFrom(io.LimitReader(src, int64(limit)+1))
+	if err != nil {
+		return nil, bodyError(err, limit)
+	}
+	if n > int64(limit) {
+		return nil, tooLarge(limit)
+	}
+	return buf.Bytes(), nil
+}
+
+func tooLarge(limit int) error {
+	return fhir.Errorf(fhir.TooLong, "the body is larger than %d bytes", limit)
+}
+
+func bodyError(err error, limit int) error {
+	if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
+		return tooLarge(limit)
+	}
+	if errors.Is(err, gzip.ErrHeader) || errors.Is(err, gzip.ErrChecksum) {
+		return fhir.Wrap(err, fhir.Invalid, "the body is not a valid gzip stream")
+	}
+	if t, ok := errors.AsType[interface {
+		error
+		Timeout() bool
+	}](err); ok && t.Timeout() {
+		return fhir.StatusErrorf(http.StatusRequestTimeout, fhir.Timeout, "the body did not arrive in time")
+	}
+	return fhir.Wrap(err, fhir.Invalid, "the body could not be read to its end")
+}
+
+// resource reads the body as a resource of the address's type.
+func (q *Request) resource() (fhir.Resource, error) {
+	if err := contentType(q.Header); err != nil {
+		return fhir.Resource{}, err
+	}
+	b, err := Body(q.Request, fhir.MaxResource)
+	if err != nil {
+		return fhir.Resource{}, err
+	}
+	res, err := fhir.Decode(b)
+	if err != nil {
+		return res, err
+	}
+	if res.Type() != q.Type {
+		return res, &fhir.Error{Status: 400, Issues: []fhir.Issue{{Code: fhir.Invalid, Expression: "Resource", Text: "the resource is not of the type that the address names"}}}
+	}
+	return res, nil
+}

@@ -1,0 +1,175 @@
+package rest
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"net/http"
+	"slices"
+	"strings"
+
+	"trellis.example/fhir/definitions"
+	"trellis.example/gateway/audit"
+	"trellis.example/gateway/search"
+)
+
+// A Routed is what an address serves: what the CapabilityStatement is made of.
+type Routed struct {
+	// Path is the route's template below the FHIR base: "/{type}/{id}".
+	Path        string
+	Interaction string
+}
+
+// Capabilities serves GET /fhir/metadata from what is routed. It needs no token
+// and names nothing but the software.
+func (a *API) Capabilities(routes []Routed) (*Operation, error) {
+	body, err := json.Marshal(a.statement(routes))
+	if err != nil {
+		return nil, err
+	}
+	sum := sha256.Sum256(body)
+	header := http.Header{
+		"Etag":          {`W/"` + hex.EncodeToString(sum[:8]) + `"`},
+		"Cache-Control": {"public, max-age=300"},
+	}
+	return &Operation{Interaction: "capabilities", Action: audit.Execute, Open: true, api: a, run: func(q *Request) (Response, error) {
+		if err := q.only("mode"); err != nil {
+			return Response{}, err
+		}
+		return Response{Body: body, Header: header}, nil
+	}}, nil
+}
+
+type object = map[string]any
+
+func (a *API) statement(routes []Routed) object {
+	software := object{"name": "Trellis"}
+	if a.Version != "" {
+		software["version"] = a.Version
+	}
+	return object{
+		"resourceType": "CapabilityStatement", "status": "active", "kind": "instance",
+		"date": a.now().Format("2006-01-02"), "fhirVersion": "4.0.1",
+		"format":         []string{MediaType, "json"},
+		"software":       software,
+		"implementation": object{"description": "Trellis, a gateway for social prescribing", "url": a.base},
+		"rest": []object{{
+			"mode":        "server",
+			"security":    a.security(),
+			"resource":    a.resources(routes),
+			"interaction": systemInteractions(routes),
+			"operation":   operations(routes, a.PublicURL),
+		}},
+	}
+}
+
+func (a *API) security() object {
+	return object{
+		"cors": true,
+		"service": []object{{"coding": []object{{
+			"system": "http://terminology.hl7.org/CodeSystem/restful-security-service", "code": "SMART-on-FHIR",
+		}}}},
+		"extension": []object{{
+			"url":       "http://fhir-registry.smarthealthit.org/StructureDefinition/oauth-uris",
+			"extension": []object{{"url": "token", "valueUri": a.PublicURL + "/oauth2/token"}},
+		}},
+	}
+}
+
+// resources lists each type with the interactions of the routes that serve it:
+// those of the type's own routes when it has any, else of "{type}".
+func (a *API) resources(routes []Routed) []object {
+	types := []string{auditEvent}
+	for _, h := range search.HeldTypes() {
+		types = append(types, h.Type)
+	}
+	if a.Sandbox {
+		types = append(types, definitions.R4().Resources()...)
+	}
+	slices.Sort(types)
+	out := []object{}
+	for _, typ := range slices.Compact(types) {
+		own := typeInteractions(routes, "/"+typ)
+		if len(own) == 0 {
+			own = typeInteractions(routes, "/{type}")
+		}
+		out = append(out, a.resourceObject(typ, own))
+	}
+	return out
+}
+
+func (a *API) resourceObject(typ string, codes []string) object {
+	o := object{"type": typ, "interaction": codeObjects(codes), "searchParam": a.searchParams(typ)}
+	if !slices.Contains(codes, "update") {
+		return o
+	}
+	o["versioning"] = "versioned-update"
+	o["readHistory"] = slices.Contains(codes, "history-instance")
+	o["updateCreate"] = a.Sandbox
+	o["conditionalCreate"] = true
+	o["conditionalRead"] = "not-match"
+	o["conditionalUpdate"] = false
+	o["conditionalDelete"] = "not-supported"
+	return o
+}
+
+func (a *API) searchParams(typ string) []object {
+	if typ == auditEvent {
+		out := []object{}
+		for _, p := range auditParams {
+			out = append(out, object{"name": p[0], "type": p[1]})
+		}
+		return out
+	}
+	out := []object{{"name": "_id", "type": "token"}, {"name": "_lastUpdated", "type": "date"}}
+	for _, p := range a.Registry.Params(typ) {
+		out = append(out, object{"name": p.Name, "type": p.Type, "definition": p.URL, "documentation": p.Doc()})
+	}
+	return out
+}
+
+func typeInteractions(routes []Routed, prefix string) []string {
+	var codes []string
+	for _, r := range routes {
+		if r.Path == prefix || strings.HasPrefix(r.Path, prefix+"/") {
+			codes = append(codes, r.Interaction)
+		}
+	}
+	slices.Sort(codes)
+	return slices.Compact(codes)
+}
+
+func systemInteractions(routes []Routed) []object {
+	var codes []string
+	for _, r := range routes {
+		if r.Path == "" && r.Interaction == "transaction" {
+			codes = append(codes, r.Interaction)
+		}
+	}
+	return codeObjects(codes)
+}
+
+func codeObjects(codes []string) []object {
+	out := []object{}
+	for _, c := range codes {
+		out = append(out, object{"code": c})
+	}
+	return out
+}
+
+func operations(routes []Routed, public string) []object {
+	out := []object{}
+	for _, r := range routes {
+		if name, ok := strings.CutPrefix(r.Path, "/$"); ok {
+			out = append(out, object{"name": name, "definition": operationURL(name, public)})
+		}
+	}
+	return out
+}
+
+func operationURL(name, public string) string {
+	if name == "process-message" { // R4 defines it
+		return "http://hl7.org/fhir/OperationDefinition/MessageHeader-process-message"
+	}
+	return public + "/fhir/OperationDefinition/" + name
+}

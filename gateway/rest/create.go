@@ -1,0 +1,131 @@
+package rest
+
+import (
+	"errors"
+	"net/http"
+	"slices"
+
+	"trellis.example/auth"
+	"trellis.example/fhir"
+	"trellis.example/gateway/audit"
+	"trellis.example/gateway/store"
+)
+
+// Create serves POST /fhir/{type}: 201 with Location, or what If-None-Exist or
+// Idempotency-Key say.
+func (a *API) Create() *Operation {
+	return &Operation{Interaction: "create", Action: audit.Create, api: a, run: a.create}
+}
+
+func (a *API) create(q *Request) (Response, error) {
+	res, err := q.document("create")
+	if err != nil {
+		return Response{}, err
+	}
+	once, resp, err := q.once(res.JSON())
+	if once.answered || err != nil {
+		return resp, err
+	}
+	issues, err := a.judge(q, res, nil)
+	if err != nil {
+		return Response{}, err
+	}
+	match, resp, err := q.ifNoneExist()
+	if match.answered || err != nil {
+		return resp, err
+	}
+	w := a.NewWrite(q.Principal, res, store.Key{Type: q.Type, ID: newID()}, nil)
+	resp = Response{Status: http.StatusCreated, Location: a.location(w.Key, 1)}
+	c, err := a.change(q, res, nil, &w)
+	if err != nil {
+		return Response{}, err
+	}
+	once.claim(&c, resp, w.Key)
+	match.claim(&c, w.Key)
+	resp, err = a.commit(q, c, &w, resp, once, match)
+	if err != nil {
+		return resp, err
+	}
+	return q.preferred(resp, issues)
+}
+
+// document reads the resource that a create or update sends, once the caller
+// may do that at all.
+func (q *Request) document(interaction string) (fhir.Resource, error) {
+	if err := q.Principal.Require(interaction, q.Type); err != nil {
+		return fhir.Resource{}, err
+	}
+	if err := q.only(); err != nil {
+		return fhir.Resource{}, err
+	}
+	return q.resource()
+}
+
+// NewWrite returns the write that stores the resource under the key: as new
+// when old is nil, else as the version after old.
+func (a *API) NewWrite(p auth.Principal, res fhir.Resource, k store.Key, old *store.Version) store.Write {
+	w := store.Write{View: p.View("create"), Key: k, Updated: a.now(), Index: a.Registry.Index(res)}
+	if old != nil {
+		w.View, w.Expect = p.View("update"), old.Number
+	}
+	if old == nil {
+		w.Access = p.Access(k.Type)
+		w.Access.Labels = labels(res.Root())
+	} else if now := labels(res.Root()); !slices.Equal(now, old.Access.Labels) {
+		w.Access = old.Access
+		w.Access.Labels = now
+	}
+	w.Body = res.Stamp(k.ID, w.Expect+1, w.Updated)
+	return w
+}
+
+// change completes the commit of a create or update: the write, what OnWrite
+// adds, and the audit entry.
+func (a *API) change(q *Request, res fhir.Resource, old *store.Version, w *store.Write) (store.Commit, error) {
+	var c store.Commit
+	if a.OnWrite != nil && !q.Principal.Sandbox() {
+		var err error
+		if c, err = a.OnWrite(q.Context(), Change{Principal: q.Principal, Old: old, Resource: res, Write: w}); err != nil {
+			return c, err
+		}
+	}
+	c.Writes = append([]store.Write{*w}, c.Writes...)
+	q.entry.Entities = []string{versionName(w.Key, w.Expect+1)}
+	q.entry.Patients = Patients(w.Key, w.Body)
+	c.Audit = append([]audit.Entry{q.entry}, c.Audit...)
+	return c, nil
+}
+
+// commit applies c and answers with the version written; whoever took a claim
+// first decides the answer instead. w is nil for a deletion.
+func (a *API) commit(q *Request, c store.Commit, w *store.Write, resp Response, once *once, match *conditional) (Response, error) {
+	_, err := a.Store.Commit(q.Context(), c)
+	if taken, ok := errors.AsType[*store.Taken](err); ok {
+		if match != nil && taken.Claim.Scope == ifNoneExistScope {
+			return match.lost(taken.Claim)
+		}
+		return once.replay(taken.Claim)
+	}
+	if err != nil {
+		return Response{}, err
+	}
+	if w != nil {
+		resp.Body, resp.Version, resp.Updated = w.Body, w.Expect+1, w.Updated
+	}
+	return resp, nil
+}
+
+// judge validates a resource and checks what only the gateway knows. Every fault
+// is one error with status 422; without fault it returns the remarks.
+func (a *API) judge(q *Request, res fhir.Resource, old *store.Version) ([]fhir.Issue, error) {
+	issues := a.Validate(q.Principal, res)
+	found, err := a.rules(q, res, old)
+	if err != nil {
+		return nil, err
+	}
+	issues = append(issues, found...)
+	if fhir.Faults(issues) != nil {
+		return nil, &fhir.Error{Status: http.StatusUnprocessableEntity, Issues: issues}
+	}
+	return issues, nil
+}

@@ -1,0 +1,25 @@
+// Package rest serves the FHIR R4 interactions: create, read, vread, update,
+// delete, instance history, search by type, and the CapabilityStatement.
+//
+// What it promises:
+//   - A change and its audit entry are one commit; a read is audited before it
+//     is answered. When the audit cannot be written the answer is 503.
+//   - What a caller may not see is answered exactly as if it were absent: in
+//     reads, versions, histories, searches, totals, conflicts and references.
+//   - Every error is an OperationOutcome that names each fault at its place and
+//     shows no value; nothing of a refused request is stored.
+//   - Nothing is ignored silently: a header, parameter or media type that is
+//     not supported is refused, and says what is.
+//   - A walk over pages shows the store as it was when the walk began.
+//
+// # Retrying
+//
+// Idempotency-Key (up to 255 visible ASCII characters) on a create, update or
+// delete makes it safe to send again: for 30 days the same client, key and
+// request get the first answer, and the same key with another request is 422.
+//
+// If-None-Exist on a create is decided under a claim of the criteria, so that
+// of many at once exactly one creates.
+//
+// Handlers are *[Operation]; package server gives each its address.
+package rest

@@ -1,0 +1,114 @@
+package rest
+
+import (
+	"bytes"
+	"encoding/json"
+	"net/http"
+	"strconv"
+	"time"
+
+	"trellis.example/fhir"
+	"trellis.example/gateway/store"
+)
+
+// A Response is what an operation answers.
+type Response struct {
+	// Status is the HTTP status; 0 means 200.
+	Status int
+	// Body is FHIR JSON unless ContentType says otherwise; nil sends none.
+	Body        []byte
+	ContentType string
+	// Version, when not 0, gives the ETag.
+	Version int
+	// Updated, when not zero, gives Last-Modified.
+	Updated time.Time
+	// Location is absolute, or "".
+	Location string
+	// Header has further headers; may be nil.
+	Header http.Header
+}
+
+// versioned returns the answer that shows a version.
+func versioned(status int, v store.Version) Response {
+	return Response{Status: status, Body: v.Body, Version: v.Number, Updated: v.Updated}
+}
+
+func (resp Response) write(w http.ResponseWriter, q *Request) {
+	h := w.Header()
+	for k, v := range resp.Header {
+		h[k] = v
+	}
+	if resp.Version > 0 {
+		h["Etag"] = []string{`W/"` + strconv.Itoa(resp.Version) + `"`}
+	}
+	if !resp.Updated.IsZero() {
+		h["Last-Modified"] = []string{resp.Updated.UTC().Format(http.TimeFormat)}
+	}
+	if resp.Location != "" {
+		h["Location"] = []string{resp.Location}
+	}
+	if h["Cache-Control"] == nil {
+		h["Cache-Control"] = noStore
+	}
+	status := resp.Status
+	if status == 0 {
+		status = http.StatusOK
+	}
+	if resp.Body == nil {
+		w.WriteHeader(status)
+		return
+	}
+	h["Content-Type"] = fhirJSON
+	if resp.ContentType != "" {
+		h["Content-Type"] = []string{resp.ContentType}
+	}
+	body := resp.Body
+	if resp.ContentType == "" && q != nil && len(q.Params["_pretty"]) > 0 && q.Params["_pretty"][0] == "true" {
+		body = indent(body)
+	}
+	h["Content-Length"] = []string{strconv.Itoa(len(body))}
+	w.WriteHeader(status)
+	if q == nil || q.Method != http.MethodHead {
+		w.Write(body) //nolint:errcheck // the caller is gone
+	}
+}
+
+var (
+	fhirJSON = []string{MediaType}
+	// noStore: personal data is not for caches. Answers carry ETags all the
+	// same, for If-Match and If-None-Match.
+	noStore = []string{"no-store"}
+)
+
+func indent(b []byte) []byte {
+	var out bytes.Buffer
+	if json.Indent(&out, b, "", "  ") != nil {
+		return b
+	}
+	return out.Bytes()
+}
+
+// location is the address of a version.
+func (a *API) location(k store.Key, version int) string {
+	return a.base + "/" + k.Type + "/" + k.ID + "/_history/" + strconv.Itoa(version)
+}
+
+// preferred answers a write as Prefer: return= asks (R4 http, section 3.1.0.3).
+func (q *Request) preferred(resp Response, issues []fhir.Issue) (Response, error) {
+	switch q.prefer("return") {
+	case "", "representation":
+	case "minimal":
+		resp.Body = nil
+	case "OperationOutcome":
+		resp.Body = fhir.Outcome(issues)
+	default:
+		if !q.lenient() {
+			return resp, badPreference()
+		}
+	}
+	return resp, nil
+}
+
+func badPreference() error {
+	return fhir.Errorf(fhir.NotSupported, "Prefer: return may be minimal, representation or OperationOutcome")
+}
