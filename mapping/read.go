@@ -1,0 +1,60 @@
+package mapping
+
+import (
+	"bytes"
+	"io"
+	"strconv"
+
+	"trellis.example/fhir"
+	"trellis.example/mapping/codec"
+)
+
+// Read reads a whole document. It keeps no part of doc.
+func (m *Map) Read(doc []byte) Result {
+	res := Result{Map: m.Name()}
+	res.Faults = m.ReadStream(bytes.NewReader(doc), func(r Record) bool {
+		res.Records = append(res.Records, r)
+		return true
+	})
+	return res
+}
+
+// ReadStream reads a document record by record. The memory it needs does not
+// grow with the number of records. A key that occurs twice in one document is
+// the caller's affair.
+func (m *Map) ReadStream(r io.Reader, yield func(Record) bool) []fhir.Issue {
+	x := m.runs.Get().(*run) //nolint:forcetypeassert // the pool holds nothing else
+	defer m.runs.Put(x)
+	return m.syntax.Read(r, m.shape, func(d *codec.Doc, faults []fhir.Issue) bool {
+		return yield(x.record(d, faults))
+	})
+}
+
+// ReadDoc maps one record that the caller's codec has read: for formats whose
+// documents need more than a map, such as HL7 v2 acknowledgements.
+func (m *Map) ReadDoc(d *codec.Doc) Record {
+	x := m.runs.Get().(*run) //nolint:forcetypeassert // the pool holds nothing else
+	defer m.runs.Put(x)
+	return x.record(d, nil)
+}
+
+func (x *run) record(d *codec.Doc, faults []fhir.Issue) Record {
+	if d == nil {
+		return Record{Faults: faults}
+	}
+	if len(faults) == 0 {
+		return x.read(d)
+	}
+	rec := x.read(d)
+	rec.Faults = append(append([]fhir.Issue(nil), faults...), rec.Faults...)
+	if rec.Refused() {
+		rec.Bundle, rec.Places = nil, nil
+	}
+	return rec
+}
+
+// Syntax returns the codec that the map was compiled with.
+func (m *Map) Syntax() codec.Syntax { return m.syntax }
+
+// RowPlace is how a batch file's rows are named in places: "row 4".
+func RowPlace(row int) string { return "row " + strconv.Itoa(row) }

@@ -1,0 +1,197 @@
+package mapping
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"strconv"
+
+	"trellis.example/mapping/codec"
+)
+
+// A placed is a written value: its path's place in texts, and who wrote it.
+type placed struct {
+	start, end int
+	rule       *rule
+	node       codec.ID
+}
+
+// render writes the bundle, and where each value came from.
+func (x *run) render() ([]byte, map[string]string) {
+	x.out = append(x.out[:0], `{"resourceType":"Bundle","type":"transaction","entry":[`...)
+	x.places, x.texts = x.places[:0], x.texts[:0]
+	entries := 0
+	for _, inst := range x.m.instances {
+		for f := range x.frames {
+			if x.frames[f].group == inst.group && x.frames[f].live&(1<<inst.bit) != 0 {
+				if entries > 0 {
+					x.out = append(x.out, ',')
+				}
+				x.entry(inst, f, entries)
+				entries++
+			}
+		}
+	}
+	x.out = append(x.out, `]}`...)
+	return append([]byte(nil), x.out...), x.placeMap()
+}
+
+func (x *run) entry(inst *instance, f, i int) {
+	x.at = append(x.at[:0], "Bundle.entry["...)
+	x.at = strconv.AppendInt(x.at, int64(i), 10)
+	x.at = append(x.at, "].resource"...)
+	x.out = append(x.out, `{"fullUrl":"`...)
+	x.out = x.appendURL(x.out, inst, f)
+	x.out = append(x.out, `","resource":{"resourceType":"`...)
+	x.out = append(x.out, inst.typ...)
+	x.out = append(x.out, '"')
+	x.members(inst.root, f, true)
+	x.out = append(x.out, `},"request":{"method":"POST","url":"`...)
+	x.out = append(x.out, inst.typ...)
+	x.out = append(x.out, `"}}`...)
+}
+
+// members writes an object's members and reports whether it wrote any, and
+// whether any of them came from the document.
+func (x *run) members(n *tnode, f int, comma bool) (wrote, live bool) {
+	at := len(x.at)
+	for _, k := range n.kids {
+		mark := len(x.out)
+		if comma || wrote {
+			x.out = append(x.out, ',')
+		}
+		x.out = append(x.out, k.keyJSON...)
+		x.at = append(append(x.at, '.'), k.key...)
+		w, l := x.node(k, f)
+		if x.at = x.at[:at]; !w {
+			x.out = x.out[:mark]
+		}
+		wrote, live = wrote || w, live || l
+	}
+	return wrote, live
+}
+
+// node writes a leaf, an object or an array. An object that the document could
+// have fed but did not is left out, with its constants.
+func (x *run) node(n *tnode, f int) (wrote, live bool) {
+	if len(n.rules) > 0 {
+		return x.leaf(n, f)
+	}
+	mark, places := len(x.out), len(x.places)
+	if n.array {
+		return x.array(n, f)
+	}
+	x.out = append(x.out, '{')
+	wrote, live = x.members(n, f, false)
+	x.out = append(x.out, '}')
+	if !wrote || n.fed && !live {
+		x.out, x.places = x.out[:mark], x.places[:places]
+		return false, false
+	}
+	return true, live
+}
+
+func (x *run) leaf(n *tnode, f int) (wrote, live bool) {
+	v := &x.vals[x.frames[f].base+n.index]
+	if v.rule == nil {
+		return false, false
+	}
+	x.out = append(x.out, x.arena[v.start:v.end]...)
+	if v.node != codec.None {
+		start := len(x.texts)
+		x.texts = append(x.texts, x.at...)
+		x.places = append(x.places, placed{start, len(x.texts), v.rule, v.node})
+	}
+	return true, !v.rule.isConst
+}
+
+func (x *run) array(n *tnode, f int) (wrote, live bool) {
+	at, count := len(x.at), 0
+	x.out = append(x.out, '[')
+	one := func(e *tnode, f int) {
+		mark := len(x.out)
+		if count > 0 {
+			x.out = append(x.out, ',')
+		}
+		x.at = append(x.at[:at], '[')
+		x.at = strconv.AppendInt(x.at, int64(count), 10)
+		x.at = append(x.at, ']')
+		w, l := x.node(e, f)
+		if !w {
+			x.out = x.out[:mark]
+			return
+		}
+		count++
+		live = live || l
+	}
+	for _, e := range n.kids {
+		if !e.step.star {
+			one(e, f)
+			continue
+		}
+		for i := range x.frames {
+			if x.frames[i].group == e.group && x.within(i, f) {
+				one(e, i)
+			}
+		}
+	}
+	x.at = x.at[:at]
+	x.out = append(x.out, ']')
+	return count > 0, live
+}
+
+// within reports whether frame i lies in frame f.
+func (x *run) within(i, f int) bool {
+	for i > f {
+		i = x.frames[i].parent
+	}
+	return i == f
+}
+
+// placeMap turns the places into a map. The paths share one string.
+func (x *run) placeMap() map[string]string {
+	all := string(x.texts)
+	m := make(map[string]string, len(x.places))
+	last, name := codec.None, ""
+	for _, p := range x.places {
+		if p.node != last {
+			last, name = p.node, x.m.syntax.Place(x.d, p.node, nil)
+		}
+		m[all[p.start:p.end]] = name
+	}
+	return m
+}
+
+// appendURL appends the fullUrl of an instance: the same for the same record
+// and instance.
+func (x *run) appendURL(dst []byte, inst *instance, f int) []byte {
+	var array [256]byte
+	seed := append(array[:0], x.m.spec.ID...)
+	empty := true
+	for i := range x.m.keys {
+		_, text := x.value(&x.m.keys[i], 0)
+		seed = append(append(seed, 0), text...)
+		empty = empty && text == ""
+	}
+	if empty { // no key: the content is the key
+		for id := range x.d.Len() {
+			seed = append(append(seed, 0), x.d.Text(codec.ID(id))...) //nolint:gosec // IDs are 32 bits
+		}
+	}
+	seed = append(append(seed, 0), inst.name...)
+	for ; f > 0; f = x.frames[f].parent {
+		seed = strconv.AppendInt(append(seed, '#'), int64(x.frames[f].n), 10)
+	}
+	sum := sha256.Sum256(seed)
+	sum[6], sum[8] = sum[6]&0x0f|0x80, sum[8]&0x3f|0x80 // RFC 9562 version 8
+	var h [32]byte
+	hex.Encode(h[:], sum[:16])
+	dst = append(dst, "urn:uuid:"...)
+	for i, n := range [...]int{8, 12, 16, 20, 32} {
+		from := [...]int{0, 8, 12, 16, 20}[i]
+		if i > 0 {
+			dst = append(dst, '-')
+		}
+		dst = append(dst, h[from:n]...)
+	}
+	return dst
+}

@@ -1,0 +1,277 @@
+package mapping
+
+import (
+	"strings"
+
+	"trellis.example/fhir"
+	"trellis.example/mapping/codec"
+)
+
+// carry runs the rules backwards.
+func (b *back) carry() {
+	b.frames = append(b.frames, backFrame{parent: -1, node: codec.Root})
+	b.open(0)
+	for f := range b.frames {
+		for _, r := range b.m.groups[b.frames[f].group].rules {
+			if r.inst != nil && b.counts(r, f) {
+				b.one(r, f)
+			}
+		}
+	}
+	for _, r := range b.m.refs {
+		for _, i := range b.found[r.inst] {
+			b.visit(b.entries[i].resource, r.path, func(v fhir.Value) {
+				if t := b.target(v.Text()); t >= 0 && b.entries[t].owner == r.ref {
+					b.used[v.Index()] = true
+				}
+			})
+		}
+	}
+}
+
+// counts reports whether the frame is one that the rule writes to.
+func (b *back) counts(r *rule, f int) bool {
+	for _, g := range r.firsts {
+		if b.frames[b.in(f, g)].n > 0 {
+			return false
+		}
+	}
+	return true
+}
+
+// one carries one value, if it is there.
+func (b *back) one(r *rule, f int) {
+	v := b.locate(r, f, r.path)
+	if !v.Exists() || b.used[v.Index()] && r.isConst {
+		return
+	}
+	if r.isConst {
+		b.used[v.Index()] = v.Text() == r.constText
+		return
+	}
+	if r.dir&outward == 0 {
+		if !b.isUsed(v) {
+			b.use(v, r)
+			b.lose(v, r, oneWayText(r))
+		}
+		return
+	}
+	text, ok := r.conv.out(v)
+	if !ok || text == "" {
+		return // what no rule carries is residue
+	}
+	if lost := b.put(r, f, text); lost != "" {
+		b.use(v, r)
+		b.lose(v, r, lost)
+		return
+	}
+	b.use(v, r)
+	b.wrote = append(b.wrote, wrote{r, f})
+	if r.spec.Loss != "" {
+		b.lose(v, r, r.spec.Loss)
+	}
+}
+
+func oneWayText(r *rule) string {
+	if r.spec.Loss != "" {
+		return r.spec.Loss
+	}
+	return r.spec.Note
+}
+
+// use marks a value as carried; of a Coding, the members that a table knows.
+func (b *back) use(v fhir.Value, r *rule) {
+	if !r.conv.object {
+		b.used[v.Index()] = true
+		return
+	}
+	for _, name := range [...]string{"system", "code", "display"} {
+		if m := v.Get(name); m.Exists() {
+			b.used[m.Index()] = true
+		}
+	}
+}
+
+func (b *back) isUsed(v fhir.Value) bool {
+	if v.Kind() == fhir.Object {
+		v = v.Get("code")
+	}
+	return v.Exists() && b.used[v.Index()]
+}
+
+func (b *back) lose(v fhir.Value, r *rule, text string) {
+	b.losses = append(b.losses, Loss{Source: v.Path(), Rule: r.spec.ID, Text: text})
+}
+
+// put writes text into the partner's document, and says what is lost when it
+// cannot.
+func (b *back) put(r *rule, f int, text string) string {
+	s := &r.sources[0]
+	for range s.up {
+		f = b.frames[f].parent
+	}
+	if sep := b.m.groups[b.frames[f].group].split; sep != "" && len(s.rest) == 0 {
+		return b.part(f, sep, text)
+	}
+	id := b.d.Make(b.node(f), s.rest)
+	switch old := b.d.Text(id); {
+	case old == "":
+		b.d.Set(id, text, kindOf(r))
+	case old != text:
+		return "another value already stands in the partner's field"
+	}
+	return ""
+}
+
+func kindOf(r *rule) codec.Kind {
+	if r.conv.literal {
+		return codec.Literal
+	}
+	return codec.Text
+}
+
+// part adds a part to a split list; a frame has one part.
+func (b *back) part(f int, sep, text string) string {
+	if strings.Contains(text, sep) || strings.TrimSpace(text) != text {
+		return "the value holds the separator of the partner's list"
+	}
+	if b.frames[f].node != codec.None {
+		return "" // another rule wrote this part: the first form wins
+	}
+	id := b.d.Make(b.node(b.frames[f].parent), b.m.groups[b.frames[f].group].rest)
+	if old := b.d.Text(id); old != "" {
+		text = old + sep + text
+	}
+	b.d.Set(id, text, codec.Text)
+	b.frames[f].node = id
+	return ""
+}
+
+// node returns the partner's node of a frame, making it at first use.
+func (b *back) node(f int) codec.ID {
+	fr := &b.frames[f]
+	if fr.node != codec.None {
+		return fr.node
+	}
+	g := b.m.groups[fr.group]
+	parent := b.node(fr.parent)
+	last := len(g.rest) - 1
+	for _, s := range g.rest[:last] {
+		c := b.d.Child(parent, s.Name)
+		if c == codec.None || c == parent {
+			c = b.d.Add(parent, s, "")
+		}
+		parent = c
+	}
+	fr.node = b.d.Add(parent, g.rest[last], "")
+	return fr.node
+}
+
+// settle fulfils the conditions of what was written, writes the constants of
+// the partner's side and checks what is required.
+func (b *back) settle() {
+	for f := range b.frames {
+		if g := b.m.groups[b.frames[f].group]; b.frames[f].node != codec.None && g.split == "" {
+			b.fulfil(g.when, f)
+		}
+	}
+	for _, w := range b.wrote {
+		b.fulfil(w.rule.when, w.frame)
+	}
+	for f := range b.frames {
+		if b.frames[f].node == codec.None {
+			continue
+		}
+		for _, r := range b.m.groups[b.frames[f].group].rules {
+			b.partnerSide(r, f)
+		}
+	}
+}
+
+func (b *back) partnerSide(r *rule, f int) {
+	if r.isConst && r.inst == nil {
+		b.put(r, f, r.constText)
+	}
+	if !r.spec.Required || r.dir&outward == 0 || r.drops() {
+		return
+	}
+	s := &r.sources[0]
+	at := f
+	for range s.up {
+		at = b.frames[at].parent
+	}
+	leaf := b.d.Leaf(b.d.Find(b.frames[at].node, s.rest))
+	if leaf == codec.None || b.d.Text(leaf) == "" {
+		b.faults = append(b.faults, fhir.Issue{Severity: fhir.SeverityError, Code: fhir.Required, Expression: r.expr, Rule: r.spec.ID,
+			Text: "expected a value: the partner's format requires " + s.path})
+	}
+}
+
+// fulfil writes the first accepted value of each condition whose field is
+// still empty.
+func (b *back) fulfil(conds []cond, f int) {
+	for i := range conds {
+		c := &conds[i]
+		if c.in == nil || c.in[0] == "" {
+			continue
+		}
+		at := f
+		for range c.up {
+			at = b.frames[at].parent
+		}
+		if b.m.groups[b.frames[at].group].split != "" {
+			continue
+		}
+		if id := b.d.Make(b.node(at), c.rest); b.d.Text(id) == "" {
+			b.d.Set(id, c.in[0], codec.Text)
+		}
+	}
+}
+
+// residue lists every FHIR leaf that was not carried. What belongs to the
+// envelope (the Bundle, ids and versions that a server gives) is no content.
+func (b *back) residue(root fhir.Value) {
+	if root.Get("resourceType").Text() != "Bundle" {
+		b.rest(root, true)
+		return
+	}
+	for m := range root.All() {
+		switch m.Key() {
+		case "resourceType", "type", "id", "meta", "link", "total":
+		case "entry":
+			for e := range m.All() {
+				b.rest(e.Get("resource"), true)
+			}
+		default:
+			b.rest(m, false)
+		}
+	}
+}
+
+func (b *back) rest(v fhir.Value, resource bool) {
+	if v.Kind() != fhir.Object && v.Kind() != fhir.Array {
+		if v.Exists() && !b.used[v.Index()] {
+			b.losses = append(b.losses, Loss{Source: v.Path(), Rule: "residue", Text: "the partner's format has no place for this element"})
+		}
+		return
+	}
+	for m := range v.All() {
+		if resource && (m.Key() == "resourceType" || m.Key() == "id") {
+			continue
+		}
+		if resource && m.Key() == "meta" {
+			b.meta(m)
+			continue
+		}
+		b.rest(m, m.Get("resourceType").Exists())
+	}
+}
+
+// meta reports the parts of meta that are the sender's, not the server's.
+func (b *back) meta(meta fhir.Value) {
+	for m := range meta.All() {
+		if k := m.Key(); k != "versionId" && k != "lastUpdated" && k != "source" {
+			b.rest(m, false)
+		}
+	}
+}

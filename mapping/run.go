@@ -1,0 +1,368 @@
+package mapping
+
+import (
+	"slices"
+	"strings"
+
+	"trellis.example/fhir"
+	"trellis.example/mapping/codec"
+)
+
+// A run is the state of reading one record. It is reused from record to
+// record, so that a long file costs no memory per row.
+type run struct {
+	m      *Map
+	d      *codec.Doc
+	frames []frame
+	vals   []val
+	arena  []byte // the JSON of the values
+	used   []bool // by node: some rule took it
+	losses []Loss
+	faults []fhir.Issue
+
+	out    []byte
+	at     []byte // the path of what is being written
+	places []placed
+	texts  []byte
+}
+
+// A frame is one element of a group, or the record (frames[0]).
+type frame struct {
+	group  int
+	parent int
+	node   codec.ID
+	text   string // the part of a split list
+	split  bool
+	base   int    // its first value in vals
+	n      int    // its number among the group's elements in the parent
+	live   uint64 // instances of the group that received something
+}
+
+// A val is what a rule wrote.
+type val struct {
+	rule       *rule
+	node       codec.ID
+	start, end int // in arena
+}
+
+// read maps one record.
+func (x *run) read(d *codec.Doc) Record {
+	x.reset(d)
+	x.frame(frame{parent: -1, node: codec.Root})
+	for f := range x.frames {
+		for _, r := range x.m.groups[x.frames[f].group].rules {
+			x.apply(r, f)
+		}
+	}
+	for f := range x.frames {
+		for _, r := range x.m.refs {
+			if r.group == x.frames[f].group {
+				x.refer(r, f)
+			}
+		}
+	}
+	x.residue()
+	rec := Record{Row: d.Row, Key: x.key(), Losses: slices.Clone(x.losses), Faults: slices.Clone(x.faults)}
+	if !rec.Refused() {
+		rec.Bundle, rec.Places = x.render()
+	}
+	return rec
+}
+
+func (x *run) reset(d *codec.Doc) {
+	x.d = d
+	x.frames, x.vals, x.arena = x.frames[:0], x.vals[:0], x.arena[:0]
+	x.losses, x.faults = x.losses[:0], x.faults[:0]
+	x.used = slices.Grow(x.used[:0], d.Len())[:d.Len()]
+	clear(x.used)
+}
+
+// frame opens a frame and, below it, those of the nested groups.
+func (x *run) frame(f frame) {
+	f.base = len(x.vals)
+	g := x.m.groups[f.group]
+	i := len(x.frames)
+	x.frames = append(x.frames, f)
+	if len(g.when) > 0 && !x.holds(g.when, i) {
+		x.frames = x.frames[:i]
+		return
+	}
+	for range g.values {
+		x.vals = append(x.vals, val{})
+	}
+	for _, child := range g.children {
+		n := 0
+		x.elements(child, i, f.node, x.m.groups[child].rest, &n)
+	}
+}
+
+// elements opens a frame for each node at the path below node.
+func (x *run) elements(g, parent int, node codec.ID, rest []codec.Step, n *int) {
+	if len(rest) > 0 {
+		for c := x.d.Child(node, rest[0].Name); c != codec.None; c = x.d.NextSame(c) {
+			x.elements(g, parent, c, rest[1:], n)
+			if c == node {
+				return // a positional leaf is its own first child
+			}
+		}
+		return
+	}
+	group := x.m.groups[g]
+	if group.split == "" {
+		x.opened(frame{group: g, parent: parent, node: node, n: *n}, n)
+		return
+	}
+	leaf := x.d.Leaf(node)
+	if leaf == codec.None {
+		return
+	}
+	for part := range strings.SplitSeq(x.d.Text(leaf), group.split) {
+		if part = strings.TrimSpace(part); part != "" {
+			x.opened(frame{group: g, parent: parent, node: leaf, text: part, split: true, n: *n}, n)
+		}
+	}
+}
+
+func (x *run) opened(f frame, n *int) {
+	before := len(x.frames)
+	if x.frame(f); len(x.frames) > before {
+		*n++
+	}
+}
+
+// up returns the frame n groups above f.
+func (x *run) up(f, n int) int {
+	for ; n > 0; n-- {
+		f = x.frames[f].parent
+	}
+	return f
+}
+
+// in returns the frame of a group around f.
+func (x *run) in(f, group int) int {
+	for x.frames[f].group != group {
+		f = x.frames[f].parent
+	}
+	return f
+}
+
+// value returns the node and the trimmed text at a source; "" when there is
+// none.
+func (x *run) value(s *source, f int) (codec.ID, string) {
+	at := &x.frames[x.up(f, s.up)]
+	if at.split && len(s.rest) == 0 {
+		return at.node, at.text
+	}
+	node := x.d.Leaf(x.d.Find(at.node, s.rest))
+	if node == codec.None {
+		return node, ""
+	}
+	return node, strings.TrimSpace(x.d.Text(node))
+}
+
+// place names the source's place, there or not.
+func (x *run) place(s *source, f int) string {
+	at := x.frames[x.up(f, s.up)].node
+	rest := s.rest
+	for len(rest) > 0 {
+		c := x.d.Child(at, rest[0].Name)
+		if c == codec.None {
+			break
+		}
+		at, rest = c, rest[1:]
+	}
+	return x.m.syntax.Place(x.d, at, rest)
+}
+
+// holds reports whether all conditions hold; what they asked for has then been
+// used.
+func (x *run) holds(conds []cond, f int) bool {
+	for i := range conds {
+		if !x.hold(&conds[i], f) {
+			return false
+		}
+	}
+	for i := range conds {
+		if node, _ := x.value(&conds[i].source, f); node != codec.None && conds[i].in != nil {
+			x.used[node] = true
+		}
+	}
+	return true
+}
+
+func (x *run) hold(c *cond, f int) bool {
+	_, text := x.value(&c.source, f)
+	switch {
+	case c.present != nil:
+		return *c.present == (text != "")
+	case c.in != nil:
+		return contains(c.in, text)
+	}
+	return !contains(c.not, text)
+}
+
+func contains(list []string, s string) bool {
+	return slices.ContainsFunc(list, func(e string) bool { return strings.EqualFold(e, s) })
+}
+
+// apply runs one rule in one frame.
+func (x *run) apply(r *rule, f int) {
+	if r.dir&inward == 0 {
+		return
+	}
+	for _, g := range r.firsts {
+		if x.frames[x.in(f, g)].n > 0 {
+			return
+		}
+	}
+	if len(r.when) > 0 && !x.holds(r.when, f) {
+		return
+	}
+	if r.isConst {
+		x.constant(r, f)
+		return
+	}
+	s, node, text := x.pick(r, f)
+	switch {
+	case r.drops():
+		if text != "" {
+			x.used[node] = true
+			x.lose(x.place(s, f), r, r.spec.Loss)
+		}
+	case text != "":
+		x.convert(r, f, s, node, text)
+	case r.spec.Required:
+		x.fault(r, x.place(s, f), &problem{fhir.Required, "expected a value: this field is required"})
+	case r.spec.Default != "":
+		x.lose(x.place(s, f), r, "the sender gave no value: the map's default was used")
+		x.convert(r, f, s, codec.None, r.spec.Default)
+	}
+}
+
+// pick chooses the rule's source: the first that has text, or all of them
+// joined.
+func (x *run) pick(r *rule, f int) (*source, codec.ID, string) {
+	if r.spec.Type == "join" {
+		return x.join(r, f)
+	}
+	for i := range r.sources {
+		if node, text := x.value(&r.sources[i], f); text != "" {
+			return &r.sources[i], node, text
+		}
+	}
+	return &r.sources[0], codec.None, ""
+}
+
+func (x *run) join(r *rule, f int) (*source, codec.ID, string) {
+	var parts []string
+	first, at := 0, codec.None
+	for i := range r.sources {
+		node, text := x.value(&r.sources[i], f)
+		if text == "" {
+			continue
+		}
+		if x.used[node] = true; at == codec.None {
+			first, at = i, node
+		}
+		parts = append(parts, text)
+	}
+	return &r.sources[first], at, strings.Join(parts, "\n")
+}
+
+func (x *run) convert(r *rule, f int, s *source, node codec.ID, text string) {
+	v := x.cell(r, f)
+	if v.rule != nil {
+		return // an earlier rule wins; what no rule takes is residue
+	}
+	start := len(x.arena)
+	arena, verdict := r.conv.in(x.arena, text)
+	x.arena = arena
+	if node != codec.None {
+		x.used[node] = true
+	}
+	switch {
+	case verdict.fault != nil:
+		x.fault(r, x.place(s, f), verdict.fault)
+		return
+	case verdict.loss != "":
+		x.lose(x.place(s, f), r, verdict.loss)
+	}
+	if verdict.skip {
+		return
+	}
+	if r.dir == inward|outward && r.spec.Loss != "" && node != codec.None {
+		x.lose(x.place(s, f), r, r.spec.Loss)
+	}
+	*v = val{rule: r, node: node, start: start, end: len(x.arena)}
+	x.frames[x.in(f, r.inst.group)].live |= 1 << r.inst.bit
+}
+
+// cell is the place for the rule's value.
+func (x *run) cell(r *rule, f int) *val {
+	return &x.vals[x.frames[x.in(f, r.region)].base+r.leaf.index]
+}
+
+// constant writes a constant. It makes an instance exist only when the
+// instance consists of constants.
+func (x *run) constant(r *rule, f int) {
+	if r.inst == nil {
+		return // a constant of the partner's side
+	}
+	v := x.cell(r, f)
+	if v.rule != nil {
+		return
+	}
+	start := len(x.arena)
+	x.arena = append(x.arena, r.constJSON...)
+	*v = val{rule: r, node: codec.None, start: start, end: len(x.arena)}
+	if !r.inst.root.fed {
+		x.frames[x.in(f, r.inst.group)].live |= 1 << r.inst.bit
+	}
+}
+
+// refer writes a reference when its target exists.
+func (x *run) refer(r *rule, f int) {
+	if r.dir&inward == 0 || len(r.when) > 0 && !x.holds(r.when, f) {
+		return
+	}
+	for _, g := range r.firsts {
+		if x.frames[x.in(f, g)].n > 0 {
+			return
+		}
+	}
+	v, target := x.cell(r, f), x.in(f, r.ref.group)
+	if v.rule != nil || x.frames[target].live&(1<<r.ref.bit) == 0 {
+		return
+	}
+	start := len(x.arena)
+	x.arena = append(x.arena, '"')
+	x.arena = x.appendURL(x.arena, r.ref, target)
+	x.arena = append(x.arena, '"')
+	*v = val{rule: r, node: codec.None, start: start, end: len(x.arena)}
+}
+
+func (x *run) fault(r *rule, place string, p *problem) {
+	is := fhir.Issue{Severity: fhir.SeverityError, Code: p.code, Text: p.want, Expression: r.expr, Source: place, Rule: r.spec.ID}
+	x.faults = append(x.faults, is)
+}
+
+func (x *run) lose(place string, r *rule, text string) {
+	x.losses = append(x.losses, Loss{Source: place, Rule: r.spec.ID, Text: text})
+}
+
+// residue reports every leaf with text that no rule took.
+func (x *run) residue() {
+	for id := range x.used {
+		node := codec.ID(id)
+		if x.used[id] || x.d.First(node) != codec.None || strings.TrimSpace(x.d.Text(node)) == "" {
+			continue
+		}
+		x.losses = append(x.losses, Loss{Source: x.m.syntax.Place(x.d, node, nil), Rule: "residue", Text: "no rule of the map carries this value"})
+	}
+}
+
+// key is the sender's own reference for the record.
+func (x *run) key() string {
+	_, text := x.value(&x.m.keys[len(x.m.keys)-1], 0)
+	return strings.Clone(text)
+}

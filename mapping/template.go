@@ -1,0 +1,192 @@
+package mapping
+
+import (
+	"strconv"
+	"strings"
+
+	"trellis.example/fhir"
+)
+
+// A tnode is a node of an instance's template: the members that the map may
+// write, in the order in which the map names them.
+type tnode struct {
+	key     string
+	keyJSON []byte // `"key":`
+	parent  *tnode
+	array   bool // its kids are elements
+	step    fstep
+	isElem  bool
+	group   int // of a [*] element: what it repeats over
+	kids    []*tnode
+	rules   []*rule // of a leaf
+	index   int     // of a leaf: its place among the region's values
+	fed     bool    // something beneath comes from the document or is a reference
+	marks   []mark  // of a named element: how it is recognised
+}
+
+// A mark is a constant by which an element is recognised on the way back.
+type mark struct {
+	steps  []fstep
+	text   string
+	prefix bool
+}
+
+func (n *tnode) member(key string) *tnode {
+	for _, k := range n.kids {
+		if k.key == key {
+			return k
+		}
+	}
+	k := &tnode{key: key, keyJSON: append(fhir.AppendString(nil, key), ':'), parent: n}
+	n.kids = append(n.kids, k)
+	return k
+}
+
+// element returns the array's element for a step, or nil when one of the same
+// name repeats over another group.
+func (n *tnode) element(s fstep, group int) *tnode {
+	for _, k := range n.kids {
+		if k.step.slot == s.slot && k.step.star == s.star {
+			if k.group != group {
+				return nil
+			}
+			return k
+		}
+	}
+	k := &tnode{parent: n, step: s, isElem: true, group: group}
+	n.kids = append(n.kids, k)
+	return k
+}
+
+// parentIsLeaf reports whether some rule writes a node above n.
+func (n *tnode) parentIsLeaf() bool {
+	for p := n.parent; p != nil; p = p.parent {
+		if len(p.rules) > 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// slotName is the name of a named element; "" for positions and plain [*].
+func (n *tnode) slotName() string {
+	if !n.isElem || n.step.positional() {
+		return ""
+	}
+	return n.step.slot
+}
+
+// finish computes what is fed and how elements are recognised.
+func (n *tnode) finish() {
+	for _, r := range n.rules {
+		n.fed = n.fed || !r.isConst
+	}
+	for _, k := range n.kids {
+		k.finish()
+		n.fed = n.fed || k.fed
+	}
+	if n.isElem && !n.step.positional() {
+		n.collect(nil, &n.marks)
+	}
+}
+
+// collect gathers the constants beneath an element that always come with it.
+func (n *tnode) collect(steps []fstep, out *[]mark) {
+	for _, r := range n.rules {
+		switch {
+		case r.isConst && len(n.rules) == 1 && len(r.when) == 0:
+			*out = append(*out, mark{steps: steps, text: r.constText})
+		case r.spec.Type == "headed":
+			*out = append(*out, mark{steps: steps, text: r.constText + ": ", prefix: true})
+		case r.conv.object && r.table.spec.System != "":
+			*out = append(*out, mark{steps: append(steps[:len(steps):len(steps)], fstep{key: "system"}), text: r.table.spec.System})
+		}
+	}
+	for _, k := range n.kids {
+		if !k.array {
+			k.collect(append(steps[:len(steps):len(steps)], fstep{key: k.key}), out)
+			continue
+		}
+		for _, e := range k.kids {
+			if e.step.positional() {
+				s := e.step
+				s.key = k.key
+				e.collect(append(steps[:len(steps):len(steps)], s), out)
+			}
+		}
+	}
+}
+
+func (mk *mark) matches(v fhir.Value) bool {
+	for _, s := range mk.steps {
+		v = v.Get(s.key)
+		if s.array {
+			v = nth(v, s.slot)
+		}
+	}
+	if mk.prefix {
+		return strings.HasPrefix(v.Text(), mk.text)
+	}
+	return v.Exists() && v.Text() == mk.text
+}
+
+// recognised reports whether v bears all marks of the element.
+func (n *tnode) recognised(v fhir.Value) bool {
+	for i := range n.marks {
+		if !n.marks[i].matches(v) {
+			return false
+		}
+	}
+	return true
+}
+
+// items returns the elements of an array that belong to a [*] element: those
+// that bear its marks and that no sibling claims.
+func (n *tnode) items(array fhir.Value) []fhir.Value {
+	var out []fhir.Value
+	i := -1
+	for v := range array.All() {
+		i++
+		if n.recognised(v) && !n.claimed(v, i) {
+			out = append(out, v)
+		}
+	}
+	return out
+}
+
+func (n *tnode) claimed(v fhir.Value, i int) bool {
+	for _, k := range n.parent.kids {
+		switch {
+		case k == n:
+		case k.step.positional():
+			if strconv.Itoa(i) == k.step.slot {
+				return true
+			}
+		case len(k.marks) > len(n.marks) && k.recognised(v):
+			return true
+		}
+	}
+	return false
+}
+
+// find returns the array's element for a position or a name.
+func (n *tnode) find(array fhir.Value) fhir.Value {
+	if n.step.positional() {
+		return nth(array, n.step.slot)
+	}
+	for v := range array.All() {
+		if n.recognised(v) {
+			return v
+		}
+	}
+	return fhir.Value{}
+}
+
+// nth returns the element of an array at a position written in the map.
+func nth(v fhir.Value, slot string) fhir.Value {
+	i := 0
+	for _, c := range []byte(slot) {
+		i = i*10 + int(c-'0')
+	}
+	return v.At(i)
+}
