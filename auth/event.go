@@ -1,8 +1,11 @@
 package auth
 
 import (
+	"errors"
 	"net/http"
 	"time"
+
+	"trellis.example/fhir"
 )
 
 // The kinds of an [Event].
@@ -33,4 +36,48 @@ type Event struct {
 	Reason string
 	// Request is the request concerned, for its address and id.
 	Request *http.Request
+}
+
+// event begins an event of a request.
+func (s *Server) event(r *http.Request, kind string, status int) Event {
+	return Event{At: s.config.Now().UTC(), Kind: kind, Status: status, Request: r}
+}
+
+func (e Event) by(rec *clientRecord) Event {
+	if rec != nil {
+		e.Client, e.Role = rec.ID, rec.Role
+		e.Party = Principal{ClientID: rec.ID, Org: rec.Org}.Owner()
+	}
+	return e
+}
+
+// issuedToken tells the audit of a token before it is handed out.
+func (s *Server) issuedToken(r *http.Request, t issuedToken) error {
+	if s.config.Observe == nil {
+		return nil
+	}
+	return s.config.Observe(r.Context(), s.event(r, TokenIssued, http.StatusOK).by(t.client))
+}
+
+// refusedToken tells the audit of a refusal; it stands whether or not that
+// could be written.
+func (s *Server) refusedToken(r *http.Request, e *oauthError) {
+	if s.config.Observe == nil {
+		return
+	}
+	ev := s.event(r, TokenRefused, e.httpStatus()).by(e.client)
+	ev.Code, ev.Reason = e.code, e.reason
+	_ = s.config.Observe(r.Context(), ev) // the answer is a refusal either way
+}
+
+func (s *Server) refusedAccess(r *http.Request, p Principal, err error) {
+	if s.config.Observe == nil {
+		return
+	}
+	ev := s.event(r, AccessRefused, fhir.AsError(err).HTTPStatus())
+	ev.Client = p.ClientID
+	if c, ok := errors.AsType[*challenge](err); ok {
+		ev.Code, ev.Reason = c.code, c.reason
+	}
+	_ = s.config.Observe(r.Context(), ev) // the answer is a refusal either way
 }

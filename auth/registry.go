@@ -1,4 +1,363 @@
 package auth
 
-// A Registry is the list of clients.
-type Registry struct{}
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+	"golang.org/x/sync/singleflight"
+
+	"trellis.example/fhir"
+)
+
+// maxStale is how old a client or key may be when it is used: the promise
+// that a change counts within a second.
+const maxStale = time.Second
+
+// A Registry is the list of clients in a store. It is safe for concurrent use,
+// and several registries may share one store.
+type Registry struct {
+	storage Storage
+	sandbox bool
+	now     func() time.Time
+	fetch   *keyFetcher
+
+	mu     sync.RWMutex
+	cached map[string]cachedClient
+	list   cachedList
+	flight singleflight.Group
+}
+
+type cachedClient struct {
+	record *clientRecord
+	at     time.Time
+}
+
+type cachedList struct {
+	records []*clientRecord
+	at      time.Time
+}
+
+// A clientRecord is a client as stored, with its parsed parts. It is never
+// modified: a changed client is a new record.
+type clientRecord struct {
+	Client
+	version int
+	scopes  Scopes
+	keys    keySet
+}
+
+// clientDoc is the stored form.
+type clientDoc struct {
+	Client     `json:",inline"`
+	SecretHash string `json:"secret_hash,omitzero"`
+}
+
+// NewRegistry returns the registry in the store. sandbox allows what
+// [Config.Sandbox] says.
+func NewRegistry(storage Storage, sandbox bool) *Registry {
+	return &Registry{
+		storage: storage, sandbox: sandbox, now: time.Now,
+		fetch: newKeyFetcher(sandbox), cached: map[string]cachedClient{},
+	}
+}
+
+// Add registers a client. The secret is the one made for it, to be shown once;
+// it is "" when the caller brought a secret or keys. A *fhir.Error names every
+// fault of the input; an id in use is a Duplicate.
+func (r *Registry) Add(ctx context.Context, n NewClient) (Client, Secret, error) {
+	if n.Scope == "" {
+		n.Scope = DefaultScope
+	}
+	faults := n.check(r.sandbox)
+	r.checkURI(ctx, &faults, n.Credentials)
+	r.checkBinding(ctx, &faults, n)
+	if err := faults.err(); err != nil {
+		return Client{}, "", err
+	}
+	now := r.now().UTC().Truncate(time.Second)
+	scopes, err := ParseScopes(n.Scope)
+	if err != nil {
+		return Client{}, "", err
+	}
+	c := Client{ID: n.ID, Role: n.Role, Org: n.Org, Scopes: scopes.String(), MLLP: n.MLLP, CreatedAt: now, ChangedAt: now}
+	secret := c.setCredentials(n.Credentials)
+	if err := r.put(ctx, c, 0); errors.Is(err, ErrConflict) {
+		return Client{}, "", fhir.Errorf(fhir.Duplicate, "a client with that id exists")
+	} else if err != nil {
+		return Client{}, "", err
+	}
+	return c, secret, nil
+}
+
+// setCredentials replaces the client's credentials and returns the secret
+// that was made, if any. It begins a new generation.
+func (c *Client) setCredentials(cr Credentials) (made Secret) {
+	c.Generation++
+	c.SecretHash, c.JWKS, c.JWKSURI, c.Algs = "", nil, "", nil
+	switch {
+	case cr.JWKS != nil:
+		c.JWKS, c.Algs = jsontext.Value(cr.JWKS), cr.Algs
+	case cr.JWKSURI != "":
+		c.JWKSURI, c.Algs = cr.JWKSURI, cr.Algs
+	case cr.Secret != "":
+		c.SecretHash = Secret(hashChosen(cr.Secret))
+	default:
+		made = newSecret()
+		c.SecretHash = Secret(hashRandom(made))
+	}
+	return made
+}
+
+func (r *Registry) checkURI(ctx context.Context, p *problems, c Credentials) {
+	if c.JWKSURI == "" {
+		return
+	}
+	if _, err := r.fetch.get(ctx, c.JWKSURI); err != nil {
+		p.addf("jwks_uri", "%v", err)
+	}
+}
+
+// checkBinding refuses a binding that another client has: an HL7 v2 sender
+// must be one client.
+func (r *Registry) checkBinding(ctx context.Context, p *problems, n NewClient) {
+	if n.MLLP == nil {
+		return
+	}
+	all, err := r.records(ctx)
+	if err != nil {
+		p.addf("mllp", "the other clients could not be read")
+	}
+	for _, c := range all {
+		if m := c.MLLP; m != nil && c.ID != n.ID && m.sameSender(*n.MLLP) {
+			p.addf("mllp", "another client is bound to that sender")
+		}
+	}
+}
+
+func (b MLLPBinding) sameSender(o MLLPBinding) bool {
+	b.Partner, o.Partner = "", ""
+	return b == o
+}
+
+// Get returns the client, or a NotFound.
+func (r *Registry) Get(ctx context.Context, id string) (Client, error) {
+	rec, err := r.read(ctx, id)
+	if err != nil {
+		return Client{}, err
+	}
+	if rec == nil {
+		return Client{}, errNoClient()
+	}
+	return rec.Client, nil
+}
+
+func errNoClient() error { return fhir.Errorf(fhir.NotFound, "there is no client with that id") }
+
+// List returns every client, sorted by id.
+func (r *Registry) List(ctx context.Context) ([]Client, error) {
+	all, err := r.readAll(ctx)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]Client, len(all))
+	for i, rec := range all {
+		out[i] = rec.Client
+	}
+	slices.SortFunc(out, func(a, b Client) int { return strings.Compare(a.ID, b.ID) })
+	return out, nil
+}
+
+// Rotate replaces the client's credentials. The old ones and every token they
+// got stop counting within a second. The secret is as for [Registry.Add].
+func (r *Registry) Rotate(ctx context.Context, id string, c Credentials) (Client, Secret, error) {
+	var faults problems
+	c.check(&faults, id)
+	r.checkURI(ctx, &faults, c)
+	if err := faults.err(); err != nil {
+		return Client{}, "", err
+	}
+	var made Secret
+	out, err := r.change(ctx, id, func(cl *Client) { made = cl.setCredentials(c) })
+	if err != nil {
+		return Client{}, "", err
+	}
+	return out, made, nil
+}
+
+// Disable stops the client and every token it has, within a second; enable
+// true lets it ask for new tokens again.
+func (r *Registry) Disable(ctx context.Context, id string, enable bool) (Client, error) {
+	return r.change(ctx, id, func(c *Client) {
+		c.Disabled = !enable
+		c.Generation++
+	})
+}
+
+// RevokeTokens makes every token the client has stop counting within a
+// second; its credentials stay.
+func (r *Registry) RevokeTokens(ctx context.Context, id string) (Client, error) {
+	return r.change(ctx, id, func(c *Client) { c.Generation++ })
+}
+
+// change applies f to the stored client, again when someone else was faster.
+func (r *Registry) change(ctx context.Context, id string, f func(*Client)) (Client, error) {
+	for range 5 {
+		rec, err := r.read(ctx, id)
+		if err != nil {
+			return Client{}, err
+		}
+		if rec == nil {
+			return Client{}, errNoClient()
+		}
+		c := rec.Client
+		f(&c)
+		c.ChangedAt = r.now().UTC().Truncate(time.Second)
+		if err = r.put(ctx, c, rec.version); !errors.Is(err, ErrConflict) {
+			return c, err
+		}
+	}
+	return Client{}, fhir.Errorf(fhir.Conflict, "the client is being changed by someone else; try again")
+}
+
+func (r *Registry) put(ctx context.Context, c Client, expect int) error {
+	body, err := json.Marshal(clientDoc{Client: c, SecretHash: c.SecretHash.Reveal()})
+	if err != nil {
+		return fmt.Errorf("encoding client: %w", err)
+	}
+	if err := r.storage.PutDoc(ctx, kindClient, c.ID, expect, body); err != nil {
+		return storeFault(err)
+	}
+	r.mu.Lock()
+	delete(r.cached, c.ID)
+	r.list = cachedList{}
+	r.mu.Unlock()
+	return nil
+}
+
+// storeFault classifies an error of the store; a conflict stays what it is.
+func storeFault(err error) error {
+	if errors.Is(err, ErrConflict) {
+		return err
+	}
+	return fhir.Wrap(err, fhir.Transient, "the store could not answer; try again")
+}
+
+// lookup returns the client as it was within the last second, or nil when
+// there is none.
+func (r *Registry) lookup(ctx context.Context, id string) (*clientRecord, error) {
+	now := r.now()
+	r.mu.RLock()
+	c, ok := r.cached[id]
+	r.mu.RUnlock()
+	if ok && fresh(now, c.at) {
+		return c.record, nil
+	}
+	// One read answers everyone who waits, so it must not end with the
+	// first caller's request.
+	v, err, _ := r.flight.Do(id, func() (any, error) {
+		return r.refresh(context.WithoutCancel(ctx), id, c.record)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return v.(*clientRecord), nil
+}
+
+// fresh reports whether something read at a time may still be used. A clock
+// that was set back makes everything stale.
+func fresh(now, at time.Time) bool {
+	age := now.Sub(at)
+	return age >= 0 && age < maxStale
+}
+
+func (r *Registry) refresh(ctx context.Context, id string, old *clientRecord) (*clientRecord, error) {
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	at := r.now()
+	rec, err := r.read(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	if rec != nil && old != nil && rec.version == old.version {
+		rec = old // the same pointer: what was derived from it still holds
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if rec == nil {
+		delete(r.cached, id) // absent clients are not kept: anyone can name them
+	} else {
+		r.cached[id] = cachedClient{record: rec, at: at}
+	}
+	return rec, nil
+}
+
+func (r *Registry) read(ctx context.Context, id string) (*clientRecord, error) {
+	if !clientID.MatchString(id) {
+		return nil, nil
+	}
+	body, version, ok, err := r.storage.Doc(ctx, kindClient, id)
+	if err != nil {
+		return nil, storeFault(err)
+	}
+	if !ok {
+		return nil, nil
+	}
+	return decodeClient(body, version)
+}
+
+func (r *Registry) readAll(ctx context.Context) ([]*clientRecord, error) {
+	entries, err := r.storage.Docs(ctx, kindClient)
+	if err != nil {
+		return nil, storeFault(err)
+	}
+	out := make([]*clientRecord, len(entries))
+	for i, e := range entries {
+		if out[i], err = decodeClient(e.Body, e.Version); err != nil {
+			return nil, err
+		}
+	}
+	return out, nil
+}
+
+// records is readAll as it was within the last second.
+func (r *Registry) records(ctx context.Context) ([]*clientRecord, error) {
+	now := r.now()
+	r.mu.RLock()
+	l := r.list
+	r.mu.RUnlock()
+	if fresh(now, l.at) {
+		return l.records, nil
+	}
+	all, err := r.readAll(ctx)
+	if err != nil {
+		return nil, err
+	}
+	r.mu.Lock()
+	r.list = cachedList{records: all, at: now}
+	r.mu.Unlock()
+	return all, nil
+}
+
+func decodeClient(body []byte, version int) (*clientRecord, error) {
+	var d clientDoc
+	if err := json.Unmarshal(body, &d); err != nil {
+		return nil, fmt.Errorf("stored client cannot be read: %w", err)
+	}
+	rec := &clientRecord{Client: d.Client, version: version}
+	rec.SecretHash = Secret(d.SecretHash)
+	var err error
+	if rec.scopes, err = ParseScopes(rec.Scopes); err != nil {
+		return nil, fmt.Errorf("stored client cannot be read: %w", err)
+	}
+	if rec.JWKS != nil {
+		rec.keys, _ = parseKeySet(rec.JWKS)
+	}
+	return rec, nil
+}
