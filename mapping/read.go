@@ -3,7 +3,7 @@ package mapping
 import (
 	"bytes"
 	"io"
-	"strconv"
+	"slices"
 
 	"trellis.example/fhir"
 	"trellis.example/mapping/codec"
@@ -39,22 +39,16 @@ func (m *Map) ReadDoc(d *codec.Doc) Record {
 }
 
 func (x *run) record(d *codec.Doc, faults []fhir.Issue) Record {
-	if d == nil {
-		return Record{Faults: faults}
-	}
-	if len(faults) == 0 {
-		return x.read(d)
+	switch {
+	case d == nil:
+		return Record{Faults: slices.Clone(faults)}
+	case fhir.Faults(faults) != nil: // its cells cannot be trusted
+		return Record{Row: d.Row, Faults: slices.Clone(faults)}
 	}
 	rec := x.read(d)
-	rec.Faults = append(append([]fhir.Issue(nil), faults...), rec.Faults...)
-	if rec.Refused() {
-		rec.Bundle, rec.Places = nil, nil
-	}
+	rec.Faults = append(slices.Clone(faults), rec.Faults...)
 	return rec
 }
 
 // Syntax returns the codec that the map was compiled with.
 func (m *Map) Syntax() codec.Syntax { return m.syntax }
-
-// RowPlace is how a batch file's rows are named in places: "row 4".
-func RowPlace(row int) string { return "row " + strconv.Itoa(row) }
