@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 
 	"trellis.example/fhir"
+	"trellis.example/fhir/definitions"
 )
 
 // Base is the canonical base of our own profiles.
@@ -27,6 +28,8 @@ type Options struct {
 
 // A Validator judges documents. It is immutable and safe for concurrent use.
 type Validator struct {
+	nodes    nodes
+	element  *node // the id and extensions of primitives
 	profiles []Profile
 }
 
@@ -38,17 +41,37 @@ type Profile struct {
 }
 
 // New returns a validator. Tables are compiled when a type is first seen.
-func New() (*Validator, error) { return &Validator{}, nil }
+func New() (*Validator, error) {
+	v := &Validator{nodes: nodes{defs: definitions.R4()}}
+	v.element = v.nodes.of(v.nodes.defs.Table("Element"))
+	return v, nil
+}
 
 // Profiles returns our profiles in order of their URL.
 func (v *Validator) Profiles() []Profile { return v.profiles }
 
-// Validate returns every fault and warning of a resource, at most 200 and a last
-// issue that says there are more. Pass the result to [fhir.Faults] to learn
+// Validate returns every fault and warning of a resource, at most 200 of each
+// and a last issue when there are more. Pass the result to [fhir.Faults] to learn
 // whether the document is refused.
-func (v *Validator) Validate(r fhir.Resource, o Options) []fhir.Issue { return nil }
+func (v *Validator) Validate(r fhir.Resource, o Options) []fhir.Issue {
+	w := newWalk(v, o)
+	w.resourceAt(r.Root(), false)
+	issues := w.issues
+	switch {
+	case w.errors > maxIssues:
+		issues = append(issues, fhir.Issue{Severity: fhir.SeverityError, Code: fhir.TooLong, Rule: "more",
+			Text: "there are more faults than are listed"})
+	case w.warnings > maxIssues:
+		issues = append(issues, fhir.Issue{Severity: fhir.SeverityWarning, Code: fhir.TooLong, Rule: "more",
+			Text: "there are more warnings than are listed"})
+	}
+	w.release()
+	return issues
+}
 
 // Referral judges the parts of one referral together: PRSB's mandatory items
 // that need more than one resource. The items are warnings, or errors when a
 // ServiceRequest or the Bundle among the parts claims [Strict].
 func (v *Validator) Referral(parts []fhir.Resource) []fhir.Issue { return nil }
+
+func (w *walk) profiles(v fhir.Value, typ string) {}

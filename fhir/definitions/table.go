@@ -34,8 +34,8 @@ type Slot struct {
 // A Member is a JSON member name that an object may have.
 type Member struct {
 	Name string
-	// Slot is the index in the table's Slots.
-	Slot int
+	// Slot is the index in the table's Slots, Index that among all its members.
+	Slot, Index int
 	// Many is true when the member is an array.
 	Many bool
 	// Type is the member's type.
@@ -84,6 +84,9 @@ func (t *Table) Slot(name string) *Slot {
 	}
 	return &t.Slots[i]
 }
+
+// Members returns the number of JSON members an object of the table may have.
+func (t *Table) Members() int { return len(t.members) }
 
 // Table returns the compiled form of a type, or nil when there is none of that
 // name. It is compiled at the first call.
@@ -166,7 +169,7 @@ func (b *tableBuilder) add(e *Element) {
 		slot.Members = append(slot.Members, m)
 	}
 	for _, m := range slot.Members {
-		m.Slot, m.Many = len(t.Slots), e.Max != 1 && e.Max != 0
+		m.Slot, m.Index, m.Many = len(t.Slots), len(t.members), e.Max != 1 && e.Max != 0
 		if m.Type.Code == "String" { // the id of elements and of resources
 			m.Type.Code, m.lazy = "string", b.d.tables["string"]
 		}

@@ -1,0 +1,305 @@
+package profiles
+
+import "strings"
+
+// The XHTML of a narrative: formatting only (R4 narrative, section 2.4.0.1).
+// Nothing in it may run, fetch a style or submit a form.
+
+const xhtmlNamespace = "http://www.w3.org/1999/xhtml"
+
+var narrativeElements = wordSet(`a abbr acronym address area b bdo big blockquote br caption cite code col
+	colgroup dd dfn div dl dt em h1 h2 h3 h4 h5 h6 hr i img kbd li map ol p pre q s samp small span strike strong
+	sub sup table tbody td tfoot th thead tr tt u ul var`)
+
+var narrativeAttributes = wordSet(`abbr accesskey align alt axis bgcolor border cellpadding cellspacing char
+	charoff charset cite class color colspan compact coords dir face frame headers height href hreflang id
+	ismap lang longdesc name nohref noshade nowrap rel rev rowspan rules scope shape size space span src start
+	style summary tabindex target title type usemap valign value vspace hspace width xml:lang xml:space xmlns`)
+
+func wordSet(s string) map[string]bool {
+	set := map[string]bool{}
+	for _, w := range strings.Fields(s) {
+		set[w] = true
+	}
+	return set
+}
+
+// checkNarrative returns the rule a narrative breaks and what was expected, or
+// "". It reads the text once and allocates nothing.
+func checkNarrative(s string) (rule, expect string) {
+	x := xhtml{s: strings.TrimSpace(s)}
+	if !strings.HasPrefix(x.s, "<div") {
+		return "txt-1", "a narrative is one <div> element"
+	}
+	for x.pos < len(x.s) {
+		if !x.token() {
+			return "txt-1", x.fault
+		}
+	}
+	switch {
+	case len(x.open) > 0:
+		return "txt-1", "every element of the narrative must be closed"
+	case !x.content:
+		return "txt-2", "a narrative must have some text or an image"
+	}
+	return "", ""
+}
+
+type xhtml struct {
+	s       string
+	pos     int
+	stack   [32]string
+	open    []string
+	done    bool
+	content bool
+	fault   string
+}
+
+func (x *xhtml) fail(text string) bool { x.fault = text; return false }
+
+// token reads text, a comment or a tag.
+func (x *xhtml) token() bool {
+	rest := x.s[x.pos:]
+	if rest[0] != '<' {
+		n := strings.IndexByte(rest, '<')
+		if n < 0 {
+			n = len(rest)
+		}
+		x.pos += n
+		return x.text(rest[:n])
+	}
+	if comment, ok := strings.CutPrefix(rest, "<!--"); ok {
+		end := strings.Index(comment, "-->")
+		if end < 0 {
+			return x.fail("a comment in the narrative is not closed")
+		}
+		x.pos += len("<!--") + end + len("-->")
+		return true
+	}
+	if len(rest) > 1 && rest[1] == '/' {
+		return x.endTag(rest)
+	}
+	return x.startTag(rest)
+}
+
+func (x *xhtml) text(s string) bool {
+	if strings.TrimSpace(s) == "" {
+		return true
+	}
+	if len(x.open) == 0 {
+		return x.fail("a narrative is one <div> element with nothing beside it")
+	}
+	x.content = true
+	return x.entities(s)
+}
+
+// entities checks that each & begins a character reference.
+func (x *xhtml) entities(s string) bool {
+	for {
+		i := strings.IndexByte(s, '&')
+		if i < 0 {
+			return true
+		}
+		s = s[i+1:]
+		end := strings.IndexByte(s, ';')
+		if end < 1 || end > 10 || !isEntity(s[:end]) {
+			return x.fail("an & in the narrative must begin a character reference such as &amp;")
+		}
+	}
+}
+
+func isEntity(s string) bool {
+	s = strings.TrimPrefix(s, "#")
+	for i := range len(s) {
+		c := s[i]
+		if (c < '0' || c > '9') && (c|0x20 < 'a' || c|0x20 > 'z') {
+			return false
+		}
+	}
+	return s != ""
+}
+
+func (x *xhtml) endTag(rest string) bool {
+	end := strings.IndexByte(rest, '>')
+	if end < 0 || len(x.open) == 0 || strings.TrimRight(rest[2:end], " \t\r\n") != x.open[len(x.open)-1] {
+		return x.fail("the elements of the narrative must be nested and closed")
+	}
+	x.open = x.open[:len(x.open)-1]
+	x.done = len(x.open) == 0
+	x.pos += end + 1
+	return true
+}
+
+func (x *xhtml) startTag(rest string) bool {
+	n := 1
+	for n < len(rest) && isNameByte(rest[n]) {
+		n++
+	}
+	name := rest[1:n]
+	switch {
+	case x.done:
+		return x.fail("a narrative is one <div> element with nothing beside it")
+	case !narrativeElements[name]:
+		return x.fail("the narrative may hold only XHTML formatting, links and images")
+	}
+	root := len(x.open) == 0
+	namespace := false
+	for {
+		blank := skipSpace(rest[n:])
+		n += blank
+		if n >= len(rest) {
+			return x.fail("a tag of the narrative is not closed")
+		}
+		if rest[n] == '>' || strings.HasPrefix(rest[n:], "/>") {
+			break
+		}
+		attr, value, size := attribute(rest[n:])
+		if size == 0 || blank == 0 {
+			return x.fail("the attributes of the narrative must be name=\"value\"")
+		}
+		n += size
+		if root && attr == "xmlns" {
+			namespace = value == xhtmlNamespace
+		} else if !x.attribute(name, attr, value) {
+			return false
+		}
+	}
+	if root && (name != "div" || !namespace) {
+		return x.fail("a narrative is a <div> of the namespace " + xhtmlNamespace)
+	}
+	return x.opened(name, rest, n)
+}
+
+func (x *xhtml) opened(name, rest string, n int) bool {
+	if name == "img" {
+		x.content = true
+	}
+	if rest[n] == '>' {
+		if x.open == nil {
+			x.open = x.stack[:0]
+		}
+		x.open = append(x.open, name)
+		n++
+	} else {
+		n += 2
+		x.done = len(x.open) == 0
+	}
+	x.pos += n
+	return true
+}
+
+func (x *xhtml) attribute(element, name, value string) bool {
+	if !narrativeAttributes[name] {
+		return x.fail("the narrative may not have scripts, event handlers or other active attributes")
+	}
+	if name == "xmlns" && value != xhtmlNamespace {
+		return x.fail("the narrative may hold only XHTML")
+	}
+	if name == "style" && !safeStyle(value) {
+		return x.fail("styles in the narrative may not fetch or run anything")
+	}
+	if (name == "href" || name == "src" || name == "longdesc" || name == "cite" || name == "usemap") && !safeURL(element, value) {
+		return x.fail("links in the narrative may not run anything")
+	}
+	if strings.IndexByte(value, '<') >= 0 {
+		return x.fail("a < in an attribute of the narrative must be written &lt;")
+	}
+	return x.entities(value)
+}
+
+// attribute splits name="value" off s; size 0 means it is not well formed.
+func attribute(s string) (name, value string, size int) {
+	n := 0
+	for n < len(s) && (isNameByte(s[n]) || s[n] == ':' || s[n] == '-') {
+		n++
+	}
+	i := n + skipSpace(s[n:])
+	if n == 0 || i >= len(s) || s[i] != '=' {
+		return "", "", 0
+	}
+	i++
+	i += skipSpace(s[i:])
+	if i >= len(s) || s[i] != '"' && s[i] != '\'' {
+		return "", "", 0
+	}
+	end := strings.IndexByte(s[i+1:], s[i])
+	if end < 0 {
+		return "", "", 0
+	}
+	return s[:n], s[i+1 : i+1+end], i + end + 2
+}
+
+// safeURL refuses URLs that run: their scheme must be one that only links.
+// Characters that browsers ignore within a scheme, and character references
+// that could hide one, make a URL unsafe.
+func safeURL(element, s string) bool {
+	s = strings.TrimSpace(s)
+	colon := strings.IndexByte(s, ':')
+	if end := strings.IndexAny(s, "/?#"); end >= 0 && end < colon {
+		colon = -1
+	}
+	if colon < 0 {
+		return !strings.Contains(s, "&#") && !strings.Contains(s, "&colon")
+	}
+	scheme := s[:colon]
+	for _, ok := range [...]string{"http", "https", "mailto", "tel", "urn", "ftp", "cid"} {
+		if strings.EqualFold(scheme, ok) {
+			return true
+		}
+	}
+	data := strings.TrimSpace(s[colon+1:])
+	return element == "img" && strings.EqualFold(scheme, "data") &&
+		(hasPrefixFold(data, "image/png") || hasPrefixFold(data, "image/jpeg") || hasPrefixFold(data, "image/gif"))
+}
+
+// safeStyle refuses style sheets from elsewhere and anything that runs. A
+// background image is judged as an image is.
+func safeStyle(s string) bool {
+	for {
+		i := indexFold(s, "url(")
+		if i < 0 {
+			return passive(s)
+		}
+		url, after, closed := strings.Cut(s[i+len("url("):], ")")
+		if !closed || !passive(s[:i]) || !safeURL("img", strings.Trim(url, "'\" ")) {
+			return false
+		}
+		s = after
+	}
+}
+
+// passive reports whether a part of a style has none of the words by which
+// browsers, old ones too, load or run something.
+func passive(s string) bool {
+	for _, bad := range [...]string{"expression", "import", "javascript", "behavior", "binding", "\\", "&#", "/*"} {
+		if indexFold(s, bad) >= 0 {
+			return false
+		}
+	}
+	return true
+}
+
+func hasPrefixFold(s, prefix string) bool {
+	return len(s) >= len(prefix) && strings.EqualFold(s[:len(prefix)], prefix)
+}
+
+func indexFold(s, sub string) int {
+	for i := 0; i+len(sub) <= len(s); i++ {
+		if strings.EqualFold(s[i:i+len(sub)], sub) {
+			return i
+		}
+	}
+	return -1
+}
+
+func skipSpace(s string) int {
+	n := 0
+	for n < len(s) && (s[n] == ' ' || s[n] == '\t' || s[n] == '\r' || s[n] == '\n') {
+		n++
+	}
+	return n
+}
+
+func isNameByte(c byte) bool {
+	return c >= 'a' && c <= 'z' || c >= '0' && c <= '9' || c >= 'A' && c <= 'Z'
+}

@@ -1,0 +1,100 @@
+package profiles
+
+import (
+	"slices"
+	"strings"
+
+	"trellis.example/fhir"
+)
+
+// reference checks the form of a reference and, as far as the document tells,
+// the type of what it points to.
+func (w *walk) reference(v fhir.Value, targets []string) {
+	typ := strings.TrimPrefix(v.Get("type").Text(), "http://hl7.org/fhir/StructureDefinition/")
+	if typ != "" && w.v.nodes.defs.IsResource(typ) && !isTarget(typ, targets) {
+		w.wrongTarget(v, targets)
+		return
+	}
+	s := v.Get("reference")
+	if s.Kind() != fhir.String {
+		return
+	}
+	ref, ok := fhir.ParseReference(s.Text())
+	switch {
+	case !ok:
+		w.fault(s, fhir.BadValue, "reference", "expected a URL, Type/id, #id or a urn")
+	case ref.Kind == fhir.RefContained:
+		w.locals = append(w.locals, local{at: v, id: ref.Fragment, targets: targets})
+	case ref.Kind == fhir.RefURN:
+		w.target(v, w.typeInBundle(ref.URI), typ, targets)
+	case ref.Kind == fhir.RefRelative || ref.Kind == fhir.RefConditional:
+		if !w.v.nodes.defs.IsResource(ref.Type) {
+			w.fault(s, fhir.BadValue, "reference", "a relative reference must begin with an R4 resource type")
+			return
+		}
+		w.target(v, ref.Type, typ, targets)
+	case ref.Kind == fhir.RefAbsolute && w.v.nodes.defs.IsResource(ref.Type):
+		w.target(v, ref.Type, typ, targets)
+	case ref.Kind == fhir.RefOther && !strings.Contains(ref.URI, ":"):
+		w.fault(s, fhir.BadValue, "reference", "expected a URL, Type/id, #id or a urn")
+	}
+}
+
+// target checks the type found in the literal reference; "" is not known.
+func (w *walk) target(v fhir.Value, found, declared string, targets []string) {
+	switch {
+	case found == "":
+	case !isTarget(found, targets):
+		w.wrongTarget(v, targets)
+	case declared != "" && declared != found:
+		w.fault(v.Get("type"), fhir.BadValue, "reference", "the type differs from that of the reference")
+	}
+}
+
+func isTarget(typ string, targets []string) bool {
+	return len(targets) == 0 || slices.Contains(targets, typ)
+}
+
+func (w *walk) wrongTarget(v fhir.Value, targets []string) {
+	w.fault(v, fhir.BadValue, "reference-target", "expected a reference to "+strings.Join(targets, " or "))
+}
+
+// typeInBundle returns the type of the entry with that fullUrl, or "".
+func (w *walk) typeInBundle(url string) string {
+	if !w.bundle.Exists() {
+		return ""
+	}
+	if w.fullURLs == nil {
+		w.fullURLs = map[string]string{}
+		for e := w.bundle.Get("entry").First(); e.Exists(); e = e.Next() {
+			if u := e.Get("fullUrl").Text(); u != "" {
+				w.fullURLs[u] = e.At("resource", "resourceType").Text()
+			}
+		}
+	}
+	return w.fullURLs[url]
+}
+
+// entry checks a Bundle entry's fullUrl (R4 Bundle, section 2.36.4): absolute,
+// and the same id and type as the resource where it is a RESTful address.
+func (w *walk) entry(v fhir.Value) {
+	full := v.Get("fullUrl")
+	if full.Kind() != fhir.String {
+		return
+	}
+	s := full.Text()
+	ref, ok := fhir.ParseReference(s)
+	switch {
+	case !ok || !strings.Contains(s, ":") || ref.Kind == fhir.RefContained:
+		w.fault(full, fhir.BadValue, "full-url", "expected an absolute URL or a urn")
+	case hasPrefixFold(s, "urn:uuid:") && !isUUID(strings.ToLower(s[len("urn:uuid:"):])):
+		w.fault(full, fhir.BadValue, "full-url", "expected a UUID after urn:uuid:")
+	case strings.HasPrefix(s, "urn:oid:") && !isOID(s):
+		w.fault(full, fhir.BadValue, "full-url", "expected an OID after urn:oid:")
+	case ref.Kind == fhir.RefAbsolute && w.v.nodes.defs.IsResource(ref.Type):
+		r := v.Get("resource")
+		if r.Exists() && (r.Get("resourceType").Text() != ref.Type || r.Get("id").Exists() && r.Get("id").Text() != ref.ID) {
+			w.fault(full, fhir.BadValue, "full-url", "expected the type and id of the entry's resource at the end of the URL")
+		}
+	}
+}

@@ -1,0 +1,165 @@
+package profiles
+
+import (
+	"strings"
+
+	"trellis.example/fhir"
+)
+
+// special checks what no table expresses, on a value of the node's type.
+func (w *walk) special(v fhir.Value, n *node) {
+	switch n.special {
+	case isExtension:
+		w.extension(v)
+	case isIdentifier:
+		w.identifier(v)
+	case isCoding:
+		w.coding(v)
+	case isEntry:
+		w.entry(v)
+	case isDomainResource:
+		if w.inside {
+			w.containedMeta(v)
+		}
+	}
+}
+
+// extension checks ext-1 and refuses modifier extensions nobody here knows: a
+// receiver that ignores one may read the opposite of what was meant (R4
+// extensibility, section 2.1.3.2).
+func (w *walk) extension(v fhir.Value) {
+	value, nested := false, v.Get("extension").Exists()
+	for c := v.First(); c.Exists(); c = c.Next() {
+		key := c.Key()
+		value = value || strings.HasPrefix(key, "value") || strings.HasPrefix(key, "_value")
+	}
+	if value == nested {
+		w.fault(v, fhir.Invariant, "ext-1", "an extension must have either a value or extensions, not both")
+	}
+	url := v.Get("url").Text()
+	if holder := v.Parent(); holder.Key() == "modifierExtension" && url != "" && !w.v.nodes.defs.ModifierExtension(url) {
+		is := fhir.Issue{Severity: fhir.SeverityError, Code: fhir.Extension, Rule: "modifier-extension",
+			Text: "this modifier extension is not known here; the document cannot be understood safely"}
+		if w.o.BaseOnly { // valid R4: what to make of it is the receiver's choice
+			is.Severity = fhir.SeverityWarning
+		}
+		w.add(v, "", is)
+	}
+}
+
+// identifier checks NHS numbers wherever they stand.
+func (w *walk) identifier(v fhir.Value) {
+	value := v.Get("value")
+	if value.Kind() == fhir.String && fhir.IsNHSNumberSystem(v.Get("system").Text()) && !fhir.NHSNumber(value.Text()) {
+		w.fault(value, fhir.BadValue, "nhs-number", "expected an NHS number: ten digits, the last a Modulus 11 check digit")
+	}
+}
+
+// coding checks the form and check digit of SNOMED CT codes.
+func (w *walk) coding(v fhir.Value) {
+	code := v.Get("code")
+	if code.Kind() == fhir.String && v.Get("system").Text() == fhir.SNOMEDSystem && !w.o.BaseOnly && !isSNOMED(code.Text()) {
+		w.fault(code, fhir.CodeInvalid, "snomed", "expected a SNOMED CT code: 6 to 18 digits, the last a Verhoeff check digit")
+	}
+}
+
+// isSNOMED also admits post-coordinated expressions, which FHIR allows as code:
+// their parts are checked when they begin with a concept.
+func isSNOMED(s string) bool {
+	n := 0
+	for n < len(s) && s[n] >= '0' && s[n] <= '9' {
+		n++
+	}
+	return fhir.SNOMED(s[:n]) && (n == len(s) || strings.IndexByte(" :|+", s[n]) >= 0)
+}
+
+// containedMeta checks dom-4 and dom-5.
+func (w *walk) containedMeta(v fhir.Value) {
+	meta := v.Get("meta")
+	if meta.Get("versionId").Exists() || meta.Get("lastUpdated").Exists() {
+		w.fault(meta, fhir.Invariant, "dom-4", "a contained resource may not have meta.versionId or meta.lastUpdated")
+	}
+	if meta.Get("security").Exists() {
+		w.fault(meta, fhir.Invariant, "dom-5", "a contained resource may not have security labels")
+	}
+}
+
+// contained checks, when a resource has been walked, that its local references
+// lead to contained resources of the right type (ref-1) and that every
+// contained resource is used (dom-3).
+func (w *walk) contained(v fhir.Value, first int) {
+	list := v.Get("contained")
+	locals := w.locals[first:]
+	for _, l := range locals {
+		if l.id == "" {
+			continue
+		}
+		target := containedByID(list, l.id)
+		switch {
+		case l.at.Kind() != fhir.Object: // a uri or canonical: a fragment may mean anything
+		case !target.Exists():
+			w.add(l.at, "reference", fhir.Issue{Severity: fhir.SeverityError, Code: fhir.Invariant, Rule: "ref-1",
+				Text: "there is no contained resource with this id"})
+		case !isTarget(target.Get("resourceType").Text(), l.targets):
+			w.wrongTarget(l.at, l.targets)
+		}
+	}
+	for c := list.First(); c.Exists(); c = c.Next() {
+		if id := c.Get("id").Text(); !usedLocally(c, id, locals) {
+			w.fault(c, fhir.Invariant, "dom-3", "a contained resource must be referred to by the resource that contains it")
+		}
+	}
+}
+
+func containedByID(list fhir.Value, id string) fhir.Value {
+	for c := list.First(); c.Exists(); c = c.Next() {
+		if c.Get("id").Text() == id {
+			return c
+		}
+	}
+	return fhir.Value{}
+}
+
+// usedLocally reports whether something refers to the contained resource, or it
+// refers to its container.
+func usedLocally(c fhir.Value, id string, locals []local) bool {
+	start, end := c.Span()
+	for _, l := range locals {
+		at, _ := l.at.Span()
+		if id != "" && l.id == id || l.id == "" && at > start && at < end {
+			return true
+		}
+	}
+	return false
+}
+
+// binding checks a CodeableConcept, Coding or Quantity against a required value
+// set: one of its codings must be in it.
+func (w *walk) binding(v fhir.Value, typ string, info *member) {
+	switch typ {
+	case "CodeableConcept":
+		for c := v.Get("coding").First(); c.Exists(); c = c.Next() {
+			if info.has(c) {
+				return
+			}
+		}
+	default:
+		if info.has(v) {
+			return
+		}
+	}
+	if info.set != nil {
+		w.fault(v, fhir.CodeInvalid, "binding", "expected a code of the value set "+info.set.URL)
+	} else {
+		w.fault(v, fhir.CodeInvalid, "binding", "expected "+info.format.expect())
+	}
+}
+
+// has reports whether a coding or quantity is in the member's value set.
+func (info *member) has(coding fhir.Value) bool {
+	code := coding.Get("code").Text()
+	if info.set == nil {
+		return info.format.valid(code)
+	}
+	return info.set.Has(coding.Get("system").Text(), code)
+}
