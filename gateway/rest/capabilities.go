@@ -53,19 +53,24 @@ func (a *API) statement(routes []Routed) object {
 		"format":         []string{MediaType, "json"},
 		"software":       software,
 		"implementation": object{"description": "Trellis, a gateway for social prescribing", "url": a.base},
-		"rest": []object{{
-			"mode":        "server",
-			"security":    a.security(),
-			"resource":    a.resources(routes),
-			"interaction": systemInteractions(routes),
-			"operation":   operations(routes, a.PublicURL),
-		}},
+		"rest": []object{a.restObject(routes)},
 	}
+}
+
+func (a *API) restObject(routes []Routed) object {
+	o := object{"mode": "server", "security": a.security(), "resource": a.resources(routes)}
+	if list := systemInteractions(routes); len(list) > 0 { // FHIR has no empty arrays
+		o["interaction"] = list
+	}
+	if list := operations(routes, a.PublicURL); len(list) > 0 {
+		o["operation"] = list
+	}
+	return o
 }
 
 func (a *API) security() object {
 	return object{
-		"cors": true,
+		"cors": a.CORS,
 		"service": []object{{"coding": []object{{
 			"system": "http://terminology.hl7.org/CodeSystem/restful-security-service", "code": "SMART-on-FHIR",
 		}}}},

@@ -1,0 +1,64 @@
+package server
+
+import (
+	"net/http"
+	"regexp"
+)
+
+// A route is one address and what each method does there.
+type route struct {
+	path    string
+	prefix  bool // everything below path
+	open    bool // needs no access token
+	methods methods
+}
+
+// methods are the handlers of one address; GET serves HEAD too.
+type methods map[string]http.Handler
+
+const (
+	typ     = "{type:[A-Z][A-Za-z]+}"
+	id      = "{id:[A-Za-z0-9.-]{1,64}}"
+	version = "{version:[A-Za-z0-9.-]{1,64}}"
+	format  = "{format:[a-z0-9-]{1,32}}"
+)
+
+// routes is every public address: full paths, the first match wins, and the busy
+// ones stand as early as they can. /fhir/metadata is added to it, made from it.
+func (s *Server) routes() []route {
+	a, d := s.deps.REST, s.deps
+	const get, post, put, del = http.MethodGet, http.MethodPost, http.MethodPut, http.MethodDelete
+	all := []route{
+		{path: "/fhir/AuditEvent/_search", methods: methods{post: a.SearchAudit()}},
+		{path: "/fhir/AuditEvent/" + id, methods: methods{get: a.ReadAudit()}},
+		{path: "/fhir/AuditEvent", methods: methods{get: a.SearchAudit()}},
+		{path: "/fhir/" + typ + "/" + id, methods: methods{get: a.Read(), put: a.Update(), del: a.Delete()}},
+		{path: "/fhir/" + typ, methods: methods{get: a.Search(), post: a.Create()}},
+		{path: "/fhir/" + typ + "/_search", methods: methods{post: a.Search()}},
+		{path: "/fhir/" + typ + "/" + id + "/_history", methods: methods{get: a.History()}},
+		{path: "/fhir/" + typ + "/" + id + "/_history/" + version, methods: methods{get: a.VRead()}},
+		{path: "/health/live", open: true, methods: methods{get: http.HandlerFunc(s.live)}},
+		{path: "/health/ready", open: true, methods: methods{get: http.HandlerFunc(s.readyNow)}},
+	}
+	optional := func(h http.Handler, present bool, r route, method string) {
+		if present {
+			r.methods = methods{method: h}
+			all = append(all, r)
+		}
+	}
+	optional(d.Transaction, d.Transaction != nil, route{path: "/fhir"}, post)
+	optional(d.Message, d.Message != nil, route{path: "/fhir/$process-message"}, post)
+	optional(d.Intake, d.Intake != nil, route{path: "/intake/" + format}, post)
+	optional(d.Token, d.Token != nil, route{path: "/oauth2/token", open: true}, post)
+	optional(d.JWKS, d.JWKS != nil, route{path: "/oauth2/jwks", open: true}, get)
+	optional(d.SMART, d.SMART != nil, route{path: "/.well-known/smart-configuration", open: true}, get)
+	optional(d.SMART, d.SMART != nil, route{path: "/fhir/.well-known/smart-configuration", open: true}, get)
+	optional(d.Directory, d.Directory != nil, route{path: "/openreferral/v3", prefix: true, open: true}, get)
+	optional(d.Schemas, d.Schemas != nil, route{path: "/schemas/", prefix: true, open: true}, get)
+	return all
+}
+
+var pattern = regexp.MustCompile(`\{([a-z]+):[^/]*\}`)
+
+// template is the path as logs and metrics name it: "/fhir/{type}/{id}".
+func (r route) template() string { return pattern.ReplaceAllString(r.path, "{$1}") }
