@@ -53,7 +53,7 @@ func (a *API) statement(routes []Routed) object {
 		"format":         []string{MediaType, "json"},
 		"software":       software,
 		"implementation": object{"description": "Trellis, a gateway for social prescribing", "url": a.base},
-		"rest": []object{a.restObject(routes)},
+		"rest":           []object{a.restObject(routes)},
 	}
 }
 

@@ -180,7 +180,7 @@ func (x *extractor) date(v fhir.Value, p *Param) {
 	} else {
 		low, high, ok = dateRange(v.Text())
 	}
-	if ok {
+	if ok && low <= high { // a period that ends before it begins is not found
 		x.add(store.Index{Param: p.stored, Kind: store.Date, Low: low, High: high, Common: p.common})
 	}
 }

@@ -37,7 +37,7 @@ Consent: identifier patient status category date source-reference
 DocumentReference: identifier patient subject status type category date related
 Encounter: identifier patient subject status class date based-on episode-of-care
 EpisodeOfCare: identifier patient status type date organization
-Flag: identifier patient subject category code date
+Flag: identifier patient subject date
 Goal: identifier patient subject lifecycle-status achievement-status category start-date target-date
 HealthcareService: identifier active name organization location service-category service-type characteristic specialty
 Location: identifier status name type organization partof

@@ -1,0 +1,250 @@
+package search
+
+import (
+	"fmt"
+	"net/url"
+	"slices"
+	"strings"
+	"testing"
+
+	"trellis.example/fhir"
+	"trellis.example/fhir/definitions"
+	"trellis.example/gateway/store"
+)
+
+const base = "https://gw.example/fhir"
+
+func registry() *Registry { return NewRegistry(definitions.R4(), base) }
+
+func show(ix store.Index) string {
+	s := ix.Param + " "
+	switch ix.Kind {
+	case store.Token:
+		s += ix.System + "|" + ix.Value
+	case store.Date:
+		s += fmt.Sprint(ix.Low, "..", ix.High)
+	default:
+		s += ix.Value
+	}
+	if ix.Common {
+		s += " common"
+	}
+	return s
+}
+
+func TestIndex(t *testing.T) {
+	tests := []struct {
+		doc  string
+		want []string
+	}{
+		{`{"resourceType":"ServiceRequest","identifier":[{"system":"s","value":"1"},{"value":"2"}],"status":"active","intent":"order",
+		   "category":[{"coding":[{"system":"c","code":"a"},{"code":"b"}]}],"subject":{"reference":"Patient/p"},
+		   "requester":{"reference":"https://gw.example/fhir/Organization/o/_history/3"},"performer":[{"reference":"#in"},{"reference":"https://other.example/r4/HealthcareService/h"}],
+		   "authoredOn":"2026-03"}`,
+			[]string{
+				"authored 1772323200000..1775001599999 common", "category c|a common", "category |b common",
+				"identifier s|1", "identifier |2", "intent |order common", "patient Patient/p",
+				"performer https://other.example/r4/HealthcareService/h", "requester Organization/o", "status |active common",
+			}},
+		{`{"resourceType":"Patient","active":true,"name":[{"family":"Müller ","given":["ÉVA","Ann"]}],"birthDate":"1950-01-02",
+		   "telecom":[{"system":"email","value":"a@b.example"}],"link":[{"other":{"reference":"Patient/2"}}]}`,
+			[]string{"active |true common", "birthdate -631065600000..-630979200001", "family muller", "given ann", "given eva"}},
+		{`{"resourceType":"Condition","subject":{"reference":"Patient/1"},"onsetPeriod":{"start":"2020-01-01"},"code":{"text":"x"}}`,
+			[]string{"onset-date 1577836800000..253402300799999 common", "patient Patient/1"}},
+		{`{"resourceType":"QuestionnaireResponse","questionnaire":"http://q.example/a|1.0","status":"completed"}`,
+			[]string{"questionnaire http://q.example/a", "status |completed common"}},
+		{`{"resourceType":"Task","for":{"reference":"Patient/1"},"focus":{"reference":"ServiceRequest/9"},"businessStatus":{"coding":[{"code":"seen"}]}}`,
+			[]string{"business-status |seen common", "focus ServiceRequest/9", "patient Patient/1"}},
+		{`{"resourceType":"Observation","subject":{"reference":"urn:uuid:1"},"effectiveDateTime":"2026-01-01T10:00:00Z"}`,
+			[]string{"date 1767261600000..1767261600999 common", "patient urn:uuid:1"}},
+	}
+	for _, tt := range tests {
+		res, err := fhir.Decode([]byte(tt.doc))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		for _, ix := range registry().Index(res) {
+			got = append(got, show(ix))
+		}
+		slices.Sort(got)
+		slices.Sort(tt.want)
+		if !slices.Equal(got, tt.want) {
+			t.Errorf("%s:\n got %q\nwant %q", res.Type(), got, tt.want)
+		}
+	}
+}
+
+// TestHeld guards against a name in the table of held types that R4 does not
+// have or that cannot be answered.
+func TestHeld(t *testing.T) {
+	r := registry()
+	for _, h := range HeldTypes() {
+		if !r.IsResource(h.Type) {
+			t.Errorf("%s is no R4 type", h.Type)
+		}
+		pl := r.plan(h.Type)
+		for _, name := range h.Params {
+			if pl.byName[name] == nil {
+				t.Errorf("%s has no parameter %s that can be answered", h.Type, name)
+			}
+		}
+	}
+}
+
+func TestEveryTypeCompiles(t *testing.T) {
+	r := registry()
+	for _, typ := range definitions.R4().Resources() {
+		r.plan(typ)
+	}
+}
+
+func TestParse(t *testing.T) {
+	tests := []struct{ typ, query, want, fault string }{
+		{typ: "ServiceRequest", query: "status=active,draft", want: "status=[{ active true 0 0 } { draft true 0 0 }]"},
+		{typ: "ServiceRequest", query: "identifier=s%7C1", want: "identifier=[{s 1 false 0 0 }]"},
+		{typ: "ServiceRequest", query: "identifier=%7C1", want: "identifier=[{ 1 false 0 0 }]"},
+		{typ: "ServiceRequest", query: `identifier=a%5C,b`, want: "identifier=[{ a,b true 0 0 }]"},
+		{typ: "ServiceRequest", query: "patient=9", want: "patient=[{ Patient/9 false 0 0 }]"},
+		{typ: "ServiceRequest", query: "subject=Group/9", want: "patient=[{ Group/9 false 0 0 }]"},
+		{typ: "ServiceRequest", query: "subject:Patient=9", want: "patient=[{ Patient/9 false 0 0 }]"},
+		{typ: "ServiceRequest", query: "patient=https://gw.example/fhir/Patient/9", want: "patient=[{ Patient/9 false 0 0 }]"},
+		{typ: "ServiceRequest", query: "_lastUpdated=ge2026-01-01T00:00:00Z", want: "_lastUpdated=[{  false 1767225600000 1767225600999 ge}]"},
+		{typ: "ServiceRequest", query: "_id=a,b", want: "_id=[{ a true 0 0 } { b true 0 0 }]"},
+		{typ: "Patient", query: "family=MÜL", want: "family=[{ mul false 0 0 }]"},
+		{typ: "ServiceRequest", query: `identifier={"$gt":""}`, want: `identifier=[{ {"$gt":""} true 0 0 }]`},
+		{typ: "ServiceRequest", query: "patient=Group/9", fault: "parameter patient: a reference to a Patient was expected"},
+		{typ: "ServiceRequest", query: "status=", fault: "parameter status: a value is missing"},
+		{typ: "ServiceRequest", query: "status:not=active", fault: "parameter status:not: this modifier is not supported for status"},
+		{typ: "ServiceRequest", query: "identifier=s%7C", fault: "parameter identifier: a token without a code is not supported; ask for system|code"},
+		{typ: "ServiceRequest", query: "authored=31-12-2026", fault: "parameter authored: a date is"},
+		{typ: "ServiceRequest", query: "$where=1", fault: "parameter ?: this search parameter is not supported; supported are _id"},
+		{typ: "ServiceRequest", query: "status.x=1", fault: "parameter status.x: chained"},
+		{typ: "ServiceRequest", query: "_include=ServiceRequest:subject", fault: "parameter _include: chained"},
+		{typ: "ServiceRequest", query: "_sort=status", fault: "parameter _sort: supported values are -_lastUpdated"},
+		{typ: "ServiceRequest", query: "_count=x", fault: "parameter _count: a whole number"},
+		{typ: "ServiceRequest", query: "status[$ne]=x", fault: "parameter ?: this"},
+	}
+	for _, tt := range tests {
+		params, err := url.ParseQuery(tt.query)
+		if err != nil {
+			t.Fatal(err)
+		}
+		q, err := registry().Parse(tt.typ, params, false)
+		if err != nil {
+			is := fhir.AsError(err).Issues[0]
+			if got := is.Source + ": " + is.Text; tt.fault == "" || !strings.HasPrefix(got, tt.fault) {
+				t.Errorf("%s: fault %q, want %q", tt.query, got, tt.fault)
+			}
+			continue
+		}
+		if tt.fault != "" {
+			t.Errorf("%s: accepted, want %q", tt.query, tt.fault)
+			continue
+		}
+		if got := fmt.Sprintf("%s=%v", q.Where[0].Param, q.Where[0].Any); got != tt.want {
+			t.Errorf("%s: got %s, want %s", tt.query, got, tt.want)
+		}
+	}
+}
+
+func TestParseLenient(t *testing.T) {
+	q, err := registry().Parse("Patient", url.Values{"shoe-size": {"44"}, "active": {"true"}}, true)
+	if err != nil || len(q.Warnings) != 1 || len(q.Where) != 1 || q.Applied.Get("shoe-size") != "" {
+		t.Errorf("got %+v, %v; want one warning and one clause", q, err)
+	}
+	if _, err := registry().Parse("Patient", url.Values{"active:not": {"true"}}, true); err == nil {
+		t.Error("a known parameter used wrongly passed under lenient handling")
+	}
+}
+
+func TestCursor(t *testing.T) {
+	cs, err := NewCursors(make([]byte, CursorKeySize))
+	if err != nil {
+		t.Fatal(err)
+	}
+	in := Cursor{Path: "Patient", Query: "identifier=9434765919", Snapshot: 7, Seq: 5, ID: "x", Total: 3}
+	s, err := cs.Seal("gp", in)
+	if err != nil || strings.Contains(s, "9434765919") {
+		t.Fatalf("Seal: %q, %v", s, err)
+	}
+	if got, err := cs.Open("gp", "Patient", s); err != nil || got != in {
+		t.Errorf("Open = %+v, %v; want %+v", got, err, in)
+	}
+	for name, f := range map[string]func() error{
+		"other client": func() error { _, err := cs.Open("police", "Patient", s); return err },
+		"other path":   func() error { _, err := cs.Open("gp", "Task", s); return err },
+		"changed":      func() error { _, err := cs.Open("gp", "Patient", s[:len(s)-2]+"AA"); return err },
+		"cut":          func() error { _, err := cs.Open("gp", "Patient", s[:9]); return err },
+		"not base64":   func() error { _, err := cs.Open("gp", "Patient", "§§"); return err },
+	} {
+		if err := f(); err == nil || fhir.AsError(err).HTTPStatus() != 400 {
+			t.Errorf("%s: %v, want 400", name, err)
+		}
+	}
+}
+
+func TestLongValuesAreFound(t *testing.T) {
+	long := strings.Repeat("v", 300)
+	res, err := fhir.Decode([]byte(`{"resourceType":"Patient","identifier":[{"system":"s","value":"` + long + `"}]}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	ix := registry().Index(res)
+	q, err := registry().Parse("Patient", url.Values{"identifier": {"s|" + long}}, false)
+	if err != nil || len(ix) != 1 || !q.Where[0].Any[0].Holds(store.Token, ix[0]) {
+		t.Errorf("index %v, query %+v, %v: a long value is not found", ix, q, err)
+	}
+}
+
+// FuzzParse: whatever a stranger asks, the answer is a query or a 400 that does
+// not repeat what was asked.
+func FuzzParse(f *testing.F) {
+	f.Add("status", "active")
+	f.Add("identifier", `a\|b|c,d`)
+	f.Add("_lastUpdated", "ge2026-01-01T00:00:00+01:00")
+	f.Add("subject:Patient", "1")
+	r := registry()
+	f.Fuzz(func(t *testing.T, name, value string) {
+		_, err := r.Parse("ServiceRequest", url.Values{name: {value}}, false)
+		if err == nil {
+			return
+		}
+		e := fhir.AsError(err)
+		if e.HTTPStatus() != 400 {
+			t.Fatalf("status %d", e.HTTPStatus())
+		}
+		if len(value) > 12 && strings.Contains(e.Error(), value) {
+			t.Fatalf("the error repeats the value %q", value)
+		}
+	})
+}
+
+// FuzzIndex: any resource can be indexed, and each entry is narrow.
+func FuzzIndex(f *testing.F) {
+	f.Add([]byte(`{"resourceType":"ServiceRequest","subject":{"reference":"Patient/1"},"category":[{"coding":7}],"occurrenceTiming":{"event":["2020"]}}`))
+	r := registry()
+	f.Fuzz(func(t *testing.T, in []byte) {
+		res, err := fhir.Decode(in)
+		if err != nil || !r.IsResource(res.Type()) {
+			return
+		}
+		for _, ix := range r.Index(res) {
+			if len(ix.Value) > maxValue || len(ix.System) > maxValue || ix.Low > ix.High {
+				t.Fatalf("entry %+v", ix)
+			}
+		}
+	})
+}
+
+func BenchmarkIndex(b *testing.B) {
+	res, err := fhir.Decode([]byte(`{"resourceType":"ServiceRequest","identifier":[{"system":"s","value":"1"}],"status":"active","intent":"order","category":[{"coding":[{"system":"c","code":"a"}]}],"code":{"coding":[{"system":"http://snomed.info/sct","code":"871731000000106"}]},"subject":{"reference":"Patient/p"},"requester":{"reference":"Organization/o"},"authoredOn":"2026-03-01T10:00:00Z","note":[{"text":"x"}]}`))
+	if err != nil {
+		b.Fatal(err)
+	}
+	r := registry()
+	b.ReportAllocs()
+	for b.Loop() {
+		r.Index(res)
+	}
+}
