@@ -93,7 +93,7 @@ type rule struct {
 }
 
 // drops reports whether the rule takes a value on purpose to lose it.
-func (r *rule) drops() bool { return r.inst == nil && !r.isConst }
+func (r *rule) drops() bool { return r.spec.FHIR == "" && !r.isConst }
 
 // An instance is one resource of the bundle, or one per element of a group.
 type instance struct {

@@ -136,7 +136,7 @@ func (b *back) follow() bool {
 	progress := false
 	for _, r := range b.m.refs {
 		for _, i := range b.found[r.inst] {
-			b.visit(b.entries[i].resource, r.path, func(v fhir.Value) {
+			visit(b.entries[i].resource, r.path, true, func(v fhir.Value) {
 				t := b.target(v.Text())
 				if t < 0 || b.entries[t].owner != nil || b.entries[t].resource.Get("resourceType").Text() != r.ref.typ {
 					return
@@ -151,15 +151,18 @@ func (b *back) follow() bool {
 	return progress
 }
 
-// visit calls f with every value at a path, all elements of a [*] included.
-func (b *back) visit(v fhir.Value, path []*tnode, f func(fhir.Value)) {
+// visit calls f with every value at a path, all elements of a [*] included;
+// when loose, all elements of an array whatever their position.
+func visit(v fhir.Value, path []*tnode, loose bool, f func(fhir.Value)) {
 	for i, n := range path {
 		switch {
 		case !n.isElem:
 			v = v.Get(n.key)
-		case n.step.star:
-			for _, item := range n.items(v) {
-				b.visit(item, path[i+1:], f)
+		case n.step.star || loose:
+			for item := range v.All() {
+				if n.recognised(item) {
+					visit(item, path[i+1:], loose, f)
+				}
 			}
 			return
 		default:
@@ -204,7 +207,7 @@ func (b *back) is(inst *instance, r fhir.Value) bool {
 			continue
 		}
 		met := false
-		b.visit(r, rule.path, func(v fhir.Value) { met = met || v.Text() == rule.constText })
+		visit(r, rule.path, false, func(v fhir.Value) { met = met || v.Text() == rule.constText })
 		if !met {
 			return false
 		}

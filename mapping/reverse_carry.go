@@ -20,7 +20,7 @@ func (b *back) carry() {
 	}
 	for _, r := range b.m.refs {
 		for _, i := range b.found[r.inst] {
-			b.visit(b.entries[i].resource, r.path, func(v fhir.Value) {
+			visit(b.entries[i].resource, r.path, true, func(v fhir.Value) {
 				if t := b.target(v.Text()); t >= 0 && b.entries[t].owner == r.ref {
 					b.used[v.Index()] = true
 				}

@@ -94,7 +94,7 @@ func (n *tnode) finish() {
 func (n *tnode) collect(steps []fstep, out *[]mark) {
 	for _, r := range n.rules {
 		switch {
-		case r.isConst && len(n.rules) == 1 && len(r.when) == 0:
+		case r.isConst && r == n.rules[0] && n.sameConst():
 			*out = append(*out, mark{steps: steps, text: r.constText})
 		case r.spec.Type == "headed":
 			*out = append(*out, mark{steps: steps, text: r.constText + ": ", prefix: true})
@@ -115,6 +115,20 @@ func (n *tnode) collect(steps []fstep, out *[]mark) {
 			}
 		}
 	}
+}
+
+// sameConst reports whether the leaf always holds the same constant, whichever
+// of its rules wrote it.
+func (n *tnode) sameConst() bool {
+	if len(n.rules) == 1 {
+		return len(n.rules[0].when) == 0
+	}
+	for _, r := range n.rules {
+		if !r.isConst || r.constText != n.rules[0].constText {
+			return false
+		}
+	}
+	return true
 }
 
 func (mk *mark) matches(v fhir.Value) bool {
