@@ -19,7 +19,7 @@ func (in *Intake) addressees(ctx context.Context, s Submission, p *plan) ([]stri
 	for _, part := range p.parts {
 		local[part.key.String()] = part.res.Root()
 	}
-	return in.Addressees(ctx, s.Sender.View, p.parts[p.referral].res.Root(), local)
+	return in.Addressees(ctx, s.Sender.View("read"), p.parts[p.referral].res.Root(), local)
 }
 
 // Addressees is addressees for a request whose neighbours, if any, are given by

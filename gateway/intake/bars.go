@@ -40,7 +40,7 @@ func (in *Intake) processMessage(r *http.Request, s Sender) (Answer, error) {
 	if err != nil {
 		return Answer{}, err
 	}
-	claim := store.Claim{Scope: "bars/" + s.Party, Key: strings.ToLower(r.Header.Get("X-Request-Id")), Expires: in.Clock().Add(barsKeep)}
+	claim := store.Claim{Scope: "bars/" + s.Owner(), Key: strings.ToLower(r.Header.Get("X-Request-Id")), Expires: in.Clock().Add(barsKeep)}
 	release, err := in.enter(r.Context(), claim)
 	if err != nil {
 		return Answer{}, err
@@ -96,8 +96,8 @@ func alreadyReceived() error {
 }
 
 func (in *Intake) barsRequest(ctx context.Context, s Submission, m bars.Message) (Answer, error) {
-	id := in.id("bars-encounter", s.Sender.Party, m.ID)
-	b, err := withEncounter(m, id, in.humanReference(s.Sender.Party, m.ID))
+	id := in.id("bars-encounter", s.Sender.Owner(), m.ID)
+	b, err := withEncounter(m, id, in.humanReference(s.Sender.Owner(), m.ID))
 	if err != nil {
 		return Answer{}, err
 	}

@@ -18,7 +18,7 @@ import (
 // barsCancel takes a referral back. Only a current one can be.
 func (in *Intake) barsCancel(ctx context.Context, s Submission, m bars.Message) (Answer, error) {
 	if err := bars.Refusal(append(s.Issues, in.check(s)...)); err != nil {
-		return Answer{}, errors.Join(err, in.auditRefusal(ctx, s))
+		return Answer{}, err
 	}
 	old, _, err := in.recall(ctx, s)
 	if err != nil {
@@ -33,11 +33,11 @@ func (in *Intake) barsCancel(ctx context.Context, s Submission, m bars.Message) 
 	status := m.Request.Get("status").Text()
 	reason := m.Request.Get("reasonCode")
 	now := in.Clock().UTC().Truncate(time.Millisecond)
-	writes, patient, err := in.closeReferral(ctx, s.Sender.View, key(old.Referral), old.Task, closing{status, reason, endings[status]}, now)
+	writes, patient, err := in.closeReferral(ctx, s.Sender.View("read"), key(old.Referral), old.Task, closing{status, reason, endings[status]}, now)
 	if err != nil {
 		return Answer{}, err
 	}
-	c := store.Commit{Writes: writes, Claims: s.Claims, Audit: []audit.Entry{in.changeEntry(s, writes, patient)}}
+	c := store.Commit{Writes: writes, Claims: s.Claims, Audit: []audit.Entry{in.changeEntry(ctx, s, writes, patient)}}
 	o := s.Original
 	o.Refs = []store.Key{key(old.Referral)}
 	c.Originals = []store.Blob{o}
@@ -133,8 +133,8 @@ func (in *Intake) rewriteVersion(v store.Version, body []byte, now time.Time) (s
 		Body: res.Stamp(v.Key.ID, v.Number+1, now), Updated: now, Index: in.Index(res)}, nil
 }
 
-func (in *Intake) changeEntry(s Submission, writes []store.Write, patient string) audit.Entry {
-	e := in.entry(s)
+func (in *Intake) changeEntry(ctx context.Context, s Submission, writes []store.Write, patient string) audit.Entry {
+	e := in.entry(ctx, s)
 	e.Action = audit.Update
 	for _, w := range writes {
 		e.Entities = append(e.Entities, versionName(w.Key, w.Expect+1))
@@ -171,7 +171,7 @@ func (in *Intake) barsResponse(ctx context.Context, s Submission, m bars.Message
 		return Answer{}, err
 	}
 	referral := key(string(doc.Body))
-	ver, err := in.Store.Read(ctx, s.Sender.View, referral)
+	ver, err := in.Store.Read(ctx, s.Sender.View("read"), referral)
 	if errors.Is(err, store.ErrNotFound) || ver.Deleted {
 		return Answer{}, unknown
 	}
@@ -185,7 +185,7 @@ func (in *Intake) barsResponse(ctx context.Context, s Submission, m bars.Message
 		task := store.Key{Type: "Task", ID: in.id("task", referral.String())}
 		c := closing{"revoked", m.Request.Get("reasonCode"), responseEnding(m)}
 		now := in.Clock().UTC().Truncate(time.Millisecond)
-		s.Writes, _, err = in.closeReferral(ctx, s.Sender.View, referral, task.String(), c, now)
+		s.Writes, _, err = in.closeReferral(ctx, s.Sender.View("read"), referral, task.String(), c, now)
 		if err != nil {
 			return Answer{}, err
 		}

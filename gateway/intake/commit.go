@@ -80,11 +80,11 @@ func (in *Intake) recall(ctx context.Context, s Submission) (*record, int, error
 }
 
 func (in *Intake) recordID(s Submission) string {
-	return in.id("record", s.Sender.Party, s.Format, s.Key)
+	return in.id("record", s.Sender.Owner(), s.Format, s.Key)
 }
 
 func (in *Intake) auditRepeat(ctx context.Context, s Submission, old *record) error {
-	e := in.entry(s)
+	e := in.entry(ctx, s)
 	e.Entities = []string{old.Referral}
 	_, err := in.Store.Commit(ctx, store.Commit{Audit: []audit.Entry{e}})
 	return err
@@ -127,7 +127,7 @@ func (b *builder) build(ctx context.Context, docVersion int) (Outcome, store.Com
 	if err := b.provenance(); err != nil {
 		return b.out, b.c, err
 	}
-	b.frame(docVersion)
+	b.frame(ctx, docVersion)
 	return b.out, b.c, nil
 }
 
@@ -214,7 +214,7 @@ func (b *builder) refer() {
 // workflow starts the referral's Task, or ends it when the request was taken
 // back.
 func (b *builder) workflow(ctx context.Context) error {
-	if b.p.referral < 0 || b.p.parts[b.p.referral].known || b.s.Sender.Sandbox {
+	if b.p.referral < 0 || b.p.parts[b.p.referral].known || b.s.Sender.Sandbox() {
 		return nil
 	}
 	root := b.p.parts[b.p.referral].res.Root()
@@ -275,7 +275,7 @@ func (b *builder) author(k store.Key, replaces int, body []byte) error {
 
 func (b *builder) provenance() error {
 	body, err := workflow.Provenance(workflow.Origin{
-		Targets: slices.Clone(b.made), Org: b.s.Sender.Org, Client: b.s.Sender.Client,
+		Targets: slices.Clone(b.made), Org: b.s.Sender.Org, Client: b.s.Sender.ClientID,
 		Map: b.s.Map, Hash: b.s.Original.Hash, Update: b.old != nil, Now: b.now,
 	})
 	if err != nil {
@@ -285,7 +285,7 @@ func (b *builder) provenance() error {
 }
 
 // frame adds the record, the original, the claims and the audit entry.
-func (b *builder) frame(docVersion int) {
+func (b *builder) frame(ctx context.Context, docVersion int) {
 	b.c.Writes = append(b.c.Writes, b.s.Writes...)
 	for _, w := range b.s.Writes {
 		b.made = append(b.made, versionName(w.Key, w.Expect+1))
@@ -309,7 +309,7 @@ func (b *builder) frame(docVersion int) {
 			b.c.Claims[i].Answer = answer
 		}
 	}
-	e := b.in.entry(b.s)
+	e := b.in.entry(ctx, b.s)
 	e.Action = audit.Create
 	if b.old != nil {
 		e.Action = audit.Update

@@ -29,6 +29,7 @@ import (
 	"trellis.example/fhir"
 	"trellis.example/gateway/audit"
 	"trellis.example/gateway/store"
+	"trellis.example/mapping"
 	"trellis.example/profiles"
 )
 
@@ -38,6 +39,8 @@ type Deps struct {
 	Validator *profiles.Validator
 	// Index returns the index entries of a resource.
 	Index func(fhir.Resource) []store.Index
+	// Formats looks a partner format up by its id.
+	Formats func(id string) (mapping.Format, bool)
 	// Clock returns the time; required.
 	Clock func() time.Time
 	// IDKey keys the ids that repeat for the same sender's record, so that no
@@ -63,20 +66,13 @@ func New(d Deps) (*Intake, error) {
 	return &Intake{Deps: d}, nil
 }
 
-// A Sender is who a document came from.
+// A Sender is who a document came from. The request's context must carry the
+// same principal, and the caller, for the audit entry.
 type Sender struct {
-	Client, Org, Role string
-	// Party owns what the document brings.
-	Party string
-	View  auth.View
-	// Access is what a resource of that type gets that comes on its own.
-	Access func(typ string, parties ...string) auth.Access
-	// Address and RequestID go into the audit entry.
-	Address, RequestID string
-	// ImpliedConsent says that the partner's agreement rests on direct care.
+	auth.Principal
+	// ImpliedConsent says that the partner's agreement rests on direct care,
+	// so that a format without a place for consent carries it implied.
 	ImpliedConsent bool
-	// Sandbox takes any valid R4 resource and starts no workflow.
-	Sandbox bool
 }
 
 // A Status tells what became of a record (formats: batch result files).
@@ -153,8 +149,12 @@ type Submission struct {
 }
 
 // Submit takes one record in. The error is for what stopped the work (the
-// store away, a canceled context); faults of the record are in the Outcome.
+// store away, a canceled context); faults of the record are in the Outcome,
+// and it is the caller who audits the refusal.
 func (in *Intake) Submit(ctx context.Context, s Submission) (Outcome, error) {
+	if s.refused() {
+		return Outcome{Status: Rejected, Issues: s.Issues}, nil
+	}
 	issues := append(s.Issues, in.check(s)...)
 	p, more, err := in.plan(ctx, s)
 	if err != nil {
@@ -162,32 +162,14 @@ func (in *Intake) Submit(ctx context.Context, s Submission) (Outcome, error) {
 	}
 	issues = append(issues, more...)
 	if fhir.Faults(issues) != nil {
-		out := Outcome{Status: Rejected, Issues: issues}
-		return out, in.auditRefusal(ctx, s)
+		return Outcome{Status: Rejected, Issues: issues}, nil
 	}
 	return in.commit(ctx, s, p, issues)
 }
 
-// Check returns what is wrong with a submission without storing anything.
-func (in *Intake) Check(ctx context.Context, s Submission) ([]fhir.Issue, error) {
-	issues := append(s.Issues, in.check(s)...)
-	_, more, err := in.plan(ctx, s)
-	return append(issues, more...), err
-}
-
-// check validates the bundle and says where in the sender's document each
-// fault lies.
+// check validates the submission's bundle.
 func (in *Intake) check(s Submission) []fhir.Issue {
-	issues := in.Validator.Validate(s.Bundle, profiles.Options{BaseOnly: s.Sender.Sandbox})
-	if !s.Sender.Sandbox {
-		issues = append(issues, in.Validator.Referral(bundled(s.Bundle))...)
-	}
-	for i := range issues {
-		if issues[i].Source == "" {
-			issues[i].Source = place(s.Places, issues[i].Expression)
-		}
-	}
-	return issues
+	return validate(s.Bundle, s.Places, in.Validator, s.Sender.Sandbox())
 }
 
 func bundled(b fhir.Resource) []fhir.Resource {
@@ -200,20 +182,16 @@ func bundled(b fhir.Resource) []fhir.Resource {
 	return out
 }
 
-// auditRefusal records that a document was refused.
+// auditRefusal records that a document was refused, where no error answer does.
 func (in *Intake) auditRefusal(ctx context.Context, s Submission) error {
-	e := in.entry(s)
-	e.Outcome = "4"
+	e := in.entry(ctx, s)
+	e.Outcome = audit.Refused
 	_, err := in.Store.Commit(ctx, store.Commit{Audit: []audit.Entry{e}})
 	return err
 }
 
-func (in *Intake) entry(s Submission) audit.Entry {
-	return audit.Entry{
-		At: in.Clock().UTC(), Action: audit.Execute, Interaction: s.Interaction, Outcome: "0",
-		Client: s.Sender.Client, Party: s.Sender.Party, Role: s.Sender.Role,
-		Address: s.Sender.Address, RequestID: s.Sender.RequestID,
-	}
+func (in *Intake) entry(ctx context.Context, s Submission) audit.Entry {
+	return audit.NewEntry(ctx, in.Clock().UTC(), audit.Execute, s.Interaction)
 }
 
 // id derives a UUID (RFC 9562 version 8) that is the same whenever the parts

@@ -85,7 +85,7 @@ func (in *Intake) keys(s Submission) map[string]store.Key {
 			keys[name] = k
 			continue
 		}
-		keys[name] = store.Key{Type: strings.Clone(e.Type()), ID: in.id(s.Sender.Party, s.Format, record, name)}
+		keys[name] = store.Key{Type: strings.Clone(e.Type()), ID: in.id(s.Sender.Owner(), s.Format, record, name)}
 	}
 	return keys
 }
@@ -143,8 +143,8 @@ func (in *Intake) references(ctx context.Context, s Submission, v fhir.Value, ke
 		}
 		r, ok := fhir.ParseReference(text)
 		missing := ok && r.Kind == fhir.RefURN && strings.HasPrefix(text, "urn:uuid:")
-		if ok && r.Kind == fhir.RefRelative && s.CheckRefs && !s.Sender.Sandbox {
-			ver, err := in.Store.Read(ctx, s.Sender.View, store.Key{Type: r.Type, ID: r.ID})
+		if ok && r.Kind == fhir.RefRelative && s.CheckRefs && !s.Sender.Sandbox() {
+			ver, err := in.Store.Read(ctx, s.Sender.View("read"), store.Key{Type: r.Type, ID: r.ID})
 			missing = errors.Is(err, store.ErrNotFound) || ver.Deleted
 			if err != nil && !missing {
 				failed = err
@@ -163,7 +163,7 @@ func (in *Intake) references(ctx context.Context, s Submission, v fhir.Value, ke
 // it.
 func (in *Intake) access(ctx context.Context, s Submission, p *plan) error {
 	parties := s.Parties
-	if p.referral >= 0 && parties == nil && !s.Sender.Sandbox {
+	if p.referral >= 0 && parties == nil && !s.Sender.Sandbox() {
 		got, err := in.addressees(ctx, s, p)
 		if err != nil {
 			return err
@@ -173,7 +173,7 @@ func (in *Intake) access(ctx context.Context, s Submission, p *plan) error {
 			parties = []string{in.Service}
 		}
 	}
-	p.access = auth.NewAccess(s.Sender.Party, parties...)
+	p.access = auth.NewAccess(s.Sender.Owner(), parties...)
 	for i := range p.parts {
 		p.parts[i].access = p.access
 		if p.referral < 0 {

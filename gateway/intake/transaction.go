@@ -120,7 +120,7 @@ func (in *Intake) idempotency(r *http.Request, s Sender, hash string) (*store.Cl
 	if len(k) > 255 {
 		return nil, nil, fhir.Errorf(fhir.Invalid, "the Idempotency-Key is longer than 255 characters")
 	}
-	c := store.Claim{Scope: "idempotency/" + s.Client, Key: k, Expires: in.Clock().Add(idempotencyKeep)}
+	c := store.Claim{Scope: "idempotency/" + s.ClientID, Key: k, Expires: in.Clock().Add(idempotencyKeep)}
 	held, taken, err := in.Store.Claimed(r.Context(), c.Scope, c.Key)
 	if err != nil || !taken {
 		return &c, nil, StoreError(err)

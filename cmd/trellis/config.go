@@ -1,0 +1,136 @@
+package main
+
+import (
+	"fmt"
+	"log/slog"
+	"os"
+	"reflect"
+	"strings"
+	"time"
+
+	"github.com/knadh/koanf/parsers/yaml"
+	"github.com/knadh/koanf/providers/env/v2"
+	"github.com/knadh/koanf/providers/file"
+	"github.com/knadh/koanf/providers/posflag"
+	"github.com/knadh/koanf/providers/structs"
+	"github.com/knadh/koanf/v2"
+	"github.com/spf13/pflag"
+
+	"trellis.example/gateway"
+)
+
+const envPrefix = "TRELLIS_"
+
+// addFlags makes one flag of each field of the configuration.
+func addFlags(fs *pflag.FlagSet, only ...string) {
+	d := reflect.ValueOf(gateway.Defaults())
+	for i := range d.NumField() {
+		name, usage := d.Type().Field(i).Tag.Get("koanf"), d.Type().Field(i).Tag.Get("usage")
+		if len(only) > 0 && !contains(only, name) {
+			continue
+		}
+		usage += " [" + envName(name) + "]"
+		switch v := d.Field(i).Interface().(type) {
+		case bool:
+			fs.Bool(name, v, usage)
+		case int:
+			fs.Int(name, v, usage)
+		case float64:
+			fs.Float64(name, v, usage)
+		case time.Duration:
+			fs.Duration(name, v, usage)
+		case []string:
+			fs.StringSlice(name, v, usage)
+		default:
+			fs.String(name, d.Field(i).String(), usage)
+		}
+	}
+	fs.String("config", "", "YAML file with the same keys as the flags ["+envPrefix+"CONFIG]")
+}
+
+func envName(flag string) string {
+	return envPrefix + strings.ToUpper(strings.ReplaceAll(flag, "-", "_"))
+}
+
+// loadConfig reads the file, the environment and the flags, in that order of
+// growing weight. A key of the file that is no setting is an error.
+func loadConfig(fs *pflag.FlagSet) (gateway.Config, error) {
+	var c gateway.Config
+	k := koanf.New(".")
+	if err := k.Load(structs.Provider(gateway.Defaults(), "koanf"), nil); err != nil {
+		return c, err
+	}
+	known := map[string]bool{}
+	for _, name := range k.Keys() {
+		known[name] = true
+	}
+	if err := loadFile(k, fs, known); err != nil {
+		return c, err
+	}
+	if err := k.Load(env.Provider(".", env.Opt{Prefix: envPrefix, TransformFunc: fromEnv(known)}), nil); err != nil {
+		return c, err
+	}
+	if err := k.Load(posflag.ProviderWithValue(fs, ".", k, nil), nil); err != nil {
+		return c, err
+	}
+	if err := k.Unmarshal("", &c); err != nil {
+		return c, fmt.Errorf("read the configuration: %w", err)
+	}
+	return c, c.Validate()
+}
+
+func loadFile(k *koanf.Koanf, fs *pflag.FlagSet, known map[string]bool) error {
+	path, err := fs.GetString("config")
+	if err != nil {
+		return err
+	}
+	if path == "" {
+		path = os.Getenv(envPrefix + "CONFIG")
+	}
+	if path == "" {
+		return nil
+	}
+	f := koanf.New(".")
+	if err := f.Load(file.Provider(path), yaml.Parser()); err != nil {
+		return fmt.Errorf("read the configuration file: %w", err)
+	}
+	for _, key := range f.Keys() {
+		if !known[key] {
+			return fmt.Errorf("%s: there is no setting %q; see trellis serve --help", path, key)
+		}
+	}
+	return k.Merge(f)
+}
+
+// fromEnv turns TRELLIS_PUBLIC_URL into public-url and leaves out what is no
+// setting.
+func fromEnv(known map[string]bool) func(k, v string) (string, any) {
+	return func(k, v string) (string, any) {
+		name := strings.ToLower(strings.ReplaceAll(strings.TrimPrefix(k, envPrefix), "_", "-"))
+		if !known[name] {
+			return "", nil
+		}
+		if name == "cors" {
+			return name, strings.Split(v, ",")
+		}
+		return name, v
+	}
+}
+
+func contains(list []string, s string) bool {
+	for _, x := range list {
+		if x == s {
+			return true
+		}
+	}
+	return false
+}
+
+// newLogger logs JSON lines to standard error.
+func newLogger(level string) *slog.Logger {
+	var l slog.Level
+	if err := l.UnmarshalText([]byte(level)); err != nil {
+		l = slog.LevelInfo
+	}
+	return slog.New(slog.NewJSONHandler(os.Stderr, &slog.HandlerOptions{Level: l}))
+}

@@ -1,0 +1,137 @@
+// Package gateway puts the house together: it opens the store, makes the
+// authorisation server, the validator, the maps and the handlers, and listens.
+//
+// Nothing below it reads a file, flag or environment variable: all they need
+// is in [Config], which package main reads once.
+package gateway
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"trellis.example/auth"
+)
+
+// Config is the gateway's whole configuration. Every field is a flag of
+// `trellis serve`, a variable (TRELLIS_ and the name in capitals with
+// underscores) and a key of the configuration file; a flag wins over a
+// variable, a variable over the file.
+type Config struct {
+	// Data is the folder of the embedded store and of this gateway's private
+	// keys. It is created, readable by its owner only. Required.
+	Data string `koanf:"data" usage:"folder of the embedded store and of the gateway's keys"`
+	// Mongo is the URI of a MongoDB replica set or sharded cluster; empty
+	// means the embedded store in Data.
+	Mongo auth.Secret `koanf:"mongo" usage:"MongoDB URI (replica set or sharded cluster) instead of the embedded store"`
+	// Listen is the address of the public HTTP port. Port 0 picks a free one.
+	Listen string `koanf:"listen" usage:"address of the public HTTP port"`
+	// Admin is the address of the port with /metrics and health.
+	Admin string `koanf:"admin" usage:"address of the admin port (/metrics)"`
+	// MLLP is the address for HL7 v2 over MLLP; "off" for none. Without TLS
+	// it must be a loopback address.
+	MLLP string `koanf:"mllp" usage:"address for HL7 v2 over MLLP, or off"`
+	// PublicURL is what Location, fullUrl and token audiences say, without a
+	// trailing slash. Default "http://" and the listen address.
+	PublicURL string `koanf:"public-url" usage:"URL by which partners reach the gateway (default http:// and the listen address)"`
+	// TLSCert and TLSKey are PEM files; with them the public port speaks
+	// HTTPS only.
+	TLSCert string `koanf:"tls-cert" usage:"PEM certificate for HTTPS on the public port"`
+	TLSKey  string `koanf:"tls-key" usage:"PEM key for --tls-cert"`
+	// MLLPCert, MLLPKey and MLLPClientCA turn on TLS with client certificates
+	// on the MLLP port.
+	MLLPCert     string `koanf:"mllp-cert" usage:"PEM certificate for TLS on the MLLP port"`
+	MLLPKey      string `koanf:"mllp-key" usage:"PEM key for --mllp-cert"`
+	MLLPClientCA string `koanf:"mllp-client-ca" usage:"PEM certificates that MLLP clients' certificates must chain to"`
+	// Service is the ODS code of the social prescribing service that takes
+	// referrals whose document names none.
+	Service string `koanf:"service" usage:"ODS code of the service that takes referrals which name none"`
+	// CORS lists origins whose pages may call the API; "*" is any.
+	CORS []string `koanf:"cors" usage:"origins whose pages may call the API"`
+	// Rate and Burst limit each client's requests per second.
+	Rate  float64 `koanf:"rate" usage:"requests per second for each client"`
+	Burst int     `koanf:"burst" usage:"requests a client may make at once"`
+	// Drain is how long a stop waits for requests in hand.
+	Drain time.Duration `koanf:"drain" usage:"how long a stop waits for requests in hand"`
+	// LogLevel is debug, info, warn or error.
+	LogLevel string `koanf:"log-level" usage:"debug, info, warn or error"`
+	// Sandbox adds the role sandbox, for test kits; refused unless every
+	// listener is on a loopback address.
+	Sandbox bool `koanf:"sandbox" usage:"allow clients of the role sandbox (loopback only)"`
+}
+
+// Defaults returns the configuration that an empty one means.
+func Defaults() Config {
+	return Config{
+		Data: "data", Listen: "127.0.0.1:8080", Admin: "127.0.0.1:9090", MLLP: "127.0.0.1:2575",
+		Rate: 200, Burst: 400, Drain: 20 * time.Second, LogLevel: "info",
+	}
+}
+
+// Off turns a listener off.
+const Off = "off"
+
+// Validate reports every problem of the configuration at once.
+func (c Config) Validate() error {
+	var errs []error
+	bad := func(format string, args ...any) { errs = append(errs, fmt.Errorf(format, args...)) }
+	if c.Data == "" {
+		bad("data: a folder is required")
+	}
+	for name, addr := range c.listeners() {
+		if _, _, err := net.SplitHostPort(addr); err != nil {
+			bad("%s: want host:port, such as 127.0.0.1:8080", name)
+		} else if c.Sandbox && !isLoopback(addr) {
+			bad("sandbox: %s is not a loopback address; the sandbox has no access rules and must not be reachable from elsewhere", name)
+		}
+	}
+	if c.MLLP != Off && c.MLLPCert == "" && !isLoopback(c.MLLP) {
+		bad("mllp: plain MLLP is for loopback addresses only; give --mllp-cert, --mllp-key and --mllp-client-ca")
+	}
+	if (c.MLLPCert == "") != (c.MLLPKey == "") || (c.MLLPCert == "") != (c.MLLPClientCA == "") {
+		bad("mllp-cert, mllp-key and mllp-client-ca go together")
+	}
+	if (c.TLSCert == "") != (c.TLSKey == "") {
+		bad("tls-cert and tls-key go together")
+	}
+	if c.PublicURL != "" && !isBaseURL(c.PublicURL) {
+		bad("public-url: want http(s)://host[:port][/path] without a trailing slash")
+	}
+	if c.Rate <= 0 || c.Burst <= 0 {
+		bad("rate and burst must be above 0")
+	}
+	if c.Drain <= 0 {
+		bad("drain must be above 0")
+	}
+	if !slices.Contains([]string{"debug", "info", "warn", "error"}, c.LogLevel) {
+		bad("log-level: want debug, info, warn or error")
+	}
+	return errors.Join(errs...)
+}
+
+func (c Config) listeners() map[string]string {
+	m := map[string]string{"listen": c.Listen, "admin": c.Admin}
+	if c.MLLP != Off {
+		m["mllp"] = c.MLLP
+	}
+	return m
+}
+
+func isLoopback(addr string) bool {
+	host, _, err := net.SplitHostPort(addr)
+	if err != nil {
+		return false
+	}
+	ip := net.ParseIP(host)
+	return host == "localhost" || ip != nil && ip.IsLoopback()
+}
+
+func isBaseURL(s string) bool {
+	u, err := url.Parse(s)
+	return err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Host != "" &&
+		u.RawQuery == "" && u.Fragment == "" && !strings.HasSuffix(s, "/")
+}

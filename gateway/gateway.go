@@ -1,0 +1,213 @@
+package gateway
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"path/filepath"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"trellis.example/auth"
+	"trellis.example/fhir"
+	"trellis.example/fhir/definitions"
+	"trellis.example/gateway/audit"
+	"trellis.example/gateway/intake"
+	"trellis.example/gateway/intake/mllp"
+	"trellis.example/gateway/rest"
+	"trellis.example/gateway/search"
+	"trellis.example/gateway/server"
+	"trellis.example/gateway/store"
+	"trellis.example/gateway/store/mongostore"
+	"trellis.example/gateway/store/sqlitestore"
+	"trellis.example/mapping/formats"
+	"trellis.example/profiles"
+)
+
+// A Gateway is a running house: its store is open and its ports listen.
+type Gateway struct {
+	// PublicURL is how partners reach it; Admin and MLLP are the addresses
+	// really listened on ("" for none).
+	PublicURL, Admin, MLLP string
+	// Auth is the authorisation server, with the client registry.
+	Auth *auth.Server
+
+	cfg      Config
+	log      *slog.Logger
+	store    store.Store
+	server   *server.Server
+	hl7      *mllp.Server
+	recorder *audit.Recorder
+	public   net.Listener
+	admin    net.Listener
+	hl7In    net.Listener
+}
+
+// OpenStore opens the store that the configuration names. serving takes the
+// folder for this process alone; other commands share it with a gateway.
+func OpenStore(ctx context.Context, c Config, serving bool) (store.Store, error) {
+	if c.Mongo != "" {
+		return mongostore.Open(ctx, c.Mongo.Reveal(), mongostore.Options{})
+	}
+	return sqlitestore.Open(c.Data, sqlitestore.Options{Shared: !serving})
+}
+
+// Open opens the store and the ports and puts everything together. It serves
+// nothing yet: call [Gateway.Serve].
+func Open(ctx context.Context, c Config, log *slog.Logger) (_ *Gateway, err error) {
+	if err := c.Validate(); err != nil {
+		return nil, err
+	}
+	g := &Gateway{cfg: c, log: log}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, g.Close())
+		}
+	}()
+	if g.store, err = OpenStore(ctx, c, true); err != nil {
+		return nil, fmt.Errorf("open the store: %w", err)
+	}
+	if err := g.listen(ctx); err != nil {
+		return nil, err
+	}
+	return g, g.assemble(ctx)
+}
+
+// listen opens the ports first: with port 0 the public URL is known only then.
+func (g *Gateway) listen(ctx context.Context) (err error) {
+	if g.public, err = server.Listen(ctx, g.log, "http", g.cfg.Listen); err != nil {
+		return err
+	}
+	if g.admin, err = server.Listen(ctx, g.log, "admin", g.cfg.Admin); err != nil {
+		return err
+	}
+	g.Admin = g.admin.Addr().String()
+	g.PublicURL = g.cfg.PublicURL
+	if g.PublicURL == "" {
+		scheme := "http://"
+		if g.cfg.TLSCert != "" {
+			scheme = "https://"
+		}
+		g.PublicURL = scheme + g.public.Addr().String()
+	}
+	return nil
+}
+
+func (g *Gateway) assemble(ctx context.Context) error {
+	v, err := profiles.New()
+	if err != nil {
+		return fmt.Errorf("compile the profiles: %w", err)
+	}
+	registry := search.NewRegistry(definitions.R4(), g.PublicURL+"/fhir")
+	recorder := audit.NewRecorder(g.writeAudit, time.Now)
+	g.recorder = recorder
+	if g.Auth, err = auth.NewServer(ctx, auth.Config{
+		PublicURL: g.PublicURL, KeyDir: filepath.Join(g.cfg.Data, "keys"),
+		Storage: AuthStorage(g.store), Sandbox: g.cfg.Sandbox, Observe: recorder.Observe,
+	}); err != nil {
+		return fmt.Errorf("start the authorisation server: %w", err)
+	}
+	in, err := g.newIntake(ctx, v, registry)
+	if err != nil {
+		return err
+	}
+	api, err := rest.New(ctx, rest.Deps{
+		Store: g.store, Registry: registry, Recorder: recorder, PublicURL: g.PublicURL, Sandbox: g.cfg.Sandbox, Clock: time.Now,
+		OnWrite: in.Written,
+		Validate: func(p auth.Principal, r fhir.Resource) []fhir.Issue {
+			return v.Validate(r, profiles.Options{BaseOnly: p.Sandbox()})
+		},
+	})
+	if err != nil {
+		return err
+	}
+	return errors.Join(g.newServer(api, recorder, in), g.newMLLP(ctx, in))
+}
+
+func (g *Gateway) newIntake(ctx context.Context, v *profiles.Validator, r *search.Registry) (*intake.Intake, error) {
+	key, err := sharedKey(ctx, g.store, idKey)
+	if err != nil {
+		return nil, fmt.Errorf("read the key of record ids: %w", err)
+	}
+	d := intake.Deps{Store: g.store, Validator: v, Index: r.Index, Formats: formats.Lookup, Clock: time.Now, IDKey: key}
+	if g.cfg.Service != "" {
+		d.Service = auth.OrgParty(g.cfg.Service)
+	}
+	return intake.New(d)
+}
+
+func (g *Gateway) newServer(api *rest.API, recorder *audit.Recorder, in *intake.Intake) (err error) {
+	h := handlers{in: in, api: api, url: g.PublicURL}
+	g.server, err = server.New(server.Config{
+		CORSOrigins: g.cfg.CORS, ShutdownTimeout: g.cfg.Drain,
+		Limits: server.Limits{ClientRate: g.cfg.Rate, ClientBurst: g.cfg.Burst},
+	}, server.Deps{
+		REST: api, Auth: g.Auth, Recorder: recorder, Logger: g.log, Metrics: prometheus.NewRegistry(),
+		Ready: g.store.Ping, Clock: time.Now,
+		Token: g.Auth.TokenHandler(), JWKS: g.Auth.JWKSHandler(), SMART: g.Auth.SMARTHandler(),
+		Transaction: h.transaction(), Message: h.message(), Intake: h.document(),
+	})
+	return err
+}
+
+func (g *Gateway) writeAudit(ctx context.Context, entries []audit.Entry) error {
+	_, err := g.store.Commit(ctx, store.Commit{Audit: entries})
+	return err
+}
+
+// Serve answers until ctx ends, finishes what is in hand, and closes
+// everything.
+func (g *Gateway) Serve(ctx context.Context) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	done := make(chan error, 3)
+	go func() { done <- g.server.Serve(ctx, g.public, g.admin) }()
+	go func() { done <- g.serveMLLP(ctx) }()
+	go func() { done <- g.maintain(ctx) }()
+	var err error
+	for range 3 {
+		err = errors.Join(err, <-done)
+		cancel() // one that ends ends all
+	}
+	return errors.Join(err, g.Close())
+}
+
+// maintain replaces old keys and sweeps what has expired.
+func (g *Gateway) maintain(ctx context.Context) error {
+	keys, sweep := time.NewTicker(time.Minute), time.NewTicker(5*time.Minute)
+	defer keys.Stop()
+	defer sweep.Stop()
+	for {
+		var err error
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-keys.C:
+			err = g.Auth.Maintain(ctx)
+		case <-sweep.C:
+			err = g.store.Sweep(ctx, time.Now())
+		}
+		if err != nil && ctx.Err() == nil {
+			g.log.LogAttrs(ctx, slog.LevelError, "maintenance will be tried again", slog.String("error", err.Error()))
+		}
+	}
+}
+
+// Close closes the ports and the store.
+func (g *Gateway) Close() error {
+	var errs []error
+	for _, l := range []net.Listener{g.public, g.admin, g.hl7In} {
+		if l != nil {
+			if err := l.Close(); !errors.Is(err, net.ErrClosed) {
+				errs = append(errs, err)
+			}
+		}
+	}
+	if g.store != nil {
+		errs = append(errs, g.store.Close())
+	}
+	return errors.Join(errs...)
+}

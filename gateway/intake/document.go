@@ -1,0 +1,182 @@
+package intake
+
+import (
+	"encoding/json"
+	"mime"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+
+	"trellis.example/auth"
+	"trellis.example/fhir"
+	"trellis.example/gateway/store"
+	"trellis.example/mapping"
+)
+
+const (
+	documentLimit = 4 << 20
+	// fileLimit bounds a batch file.
+	fileLimit = 32 << 20
+)
+
+// senders says which roles may send which formats. A format that is not
+// listed is taken from every role that may create a ServiceRequest.
+var senders = map[string][]auth.Role{
+	"ppn-csv": {"police", "importer", "sandbox"},
+	"bars":    {"gp-practice", "pharmacy", "hospital-discharge", "link-worker", "service-manager", "community-provider", "importer", "sandbox"},
+	"hl7v2":   {"gp-practice", "hospital-discharge", "pharmacy", "multi-disciplinary-team", "importer", "sandbox"},
+}
+
+// MaySend reports whether the sender may send documents of the format.
+func MaySend(s Sender, format string) bool {
+	if !s.Allow("create", "ServiceRequest") {
+		return false
+	}
+	roles, listed := senders[format]
+	return !listed || slices.Contains(roles, s.Role)
+}
+
+// NotYourFormat refuses a format that the caller's role does not send.
+func NotYourFormat() error {
+	return fhir.Errorf(fhir.Forbidden, "this client's role does not send this format")
+}
+
+// directCare are the roles whose referrals are direct care: consent to the
+// referral itself is implied where their format has no place for it (standards:
+// BaRS Consent policyRule IMPLIED).
+var directCare = []auth.Role{"gp-practice", "pharmacy", "health-care-assistant", "hospital-discharge", "multi-disciplinary-team"}
+
+// DirectCare reports whether the role's referrals are direct care.
+func DirectCare(r auth.Role) bool { return slices.Contains(directCare, r) }
+
+// Document answers POST /intake/{format}: 201 with the FHIR resources for one
+// document, a result file for a batch, an ACK for HL7 v2; with dryRun=true
+// what would be stored, and nothing is.
+func (in *Intake) Document(r *http.Request, s Sender, id string, publicURL string) (Answer, error) {
+	f, ok := in.Formats(id)
+	if !ok || !f.Info().In {
+		return Answer{}, fhir.Errorf(fhir.NotFound, "there is no such format to send; trellis map list names them")
+	}
+	if !MaySend(s, id) {
+		return Answer{}, NotYourFormat()
+	}
+	if err := mediaType(r, f.Info()); err != nil {
+		return Answer{}, err
+	}
+	dry, err := dryRun(r)
+	if err != nil {
+		return Answer{}, err
+	}
+	if id == "bars" && !dry {
+		return in.ProcessMessage(r, s)
+	}
+	body, err := readBody(r, limitOf(id))
+	if err != nil {
+		return Answer{}, err
+	}
+	switch {
+	case dry:
+		return jsonAnswer(http.StatusOK, Apply(f, body, in.Validator))
+	case id == "hl7v2":
+		return in.hl7Answer(r.Context(), s, body)
+	case strings.HasSuffix(id, "-csv"):
+		return in.file(r.Context(), s, f, body)
+	}
+	return in.single(r, s, f, body, publicURL)
+}
+
+func limitOf(id string) int64 {
+	if strings.HasSuffix(id, "-csv") {
+		return fileLimit
+	}
+	return documentLimit
+}
+
+// mediaType refuses a body that says it is something else. Nothing is guessed
+// from the content.
+func mediaType(r *http.Request, info mapping.Info) error {
+	t, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	if err == nil && slices.Contains(info.MediaTypes, t) {
+		return nil
+	}
+	return fhir.StatusErrorf(http.StatusUnsupportedMediaType, fhir.NotSupported, "the Content-Type of this format is %s", strings.Join(info.MediaTypes, " or "))
+}
+
+func dryRun(r *http.Request) (bool, error) {
+	v := r.URL.Query().Get("dryRun")
+	if v == "" {
+		return false, nil
+	}
+	b, err := strconv.ParseBool(v)
+	if err != nil {
+		return false, fhir.Errorf(fhir.BadValue, "dryRun is true or false")
+	}
+	return b, nil
+}
+
+func jsonAnswer(status int, v any) (Answer, error) {
+	b, err := json.Marshal(v)
+	return Answer{Status: status, Type: JSON, Header: http.Header{}, Body: b}, err
+}
+
+// single takes one document in that is one record.
+func (in *Intake) single(r *http.Request, s Sender, f mapping.Format, body []byte, publicURL string) (Answer, error) {
+	res := f.Read(body)
+	if err := fhir.Faults(res.Faults); err != nil {
+		e := fhir.AsError(err)
+		e.Status = http.StatusBadRequest
+		return Answer{}, e
+	}
+	if len(res.Records) != 1 {
+		return Answer{}, fhir.Errorf(fhir.Structure, "expected one record in the document")
+	}
+	sub, err := in.submission(s, f, res.Records[0], original(body, f.Info().MediaTypes[0]))
+	if err != nil {
+		return Answer{}, err
+	}
+	sub.CheckRefs = f.Info().ID == "fhir"
+	claim, first, err := in.idempotency(r, s, sub.Original.Hash)
+	if err != nil || first != nil {
+		return replay(first), err
+	}
+	if claim != nil {
+		sub.Claims = []store.Claim{*claim}
+	}
+	var answer []byte
+	sub.Finish = func(o Outcome) []byte {
+		answer = transactionResponse(publicURL, o, in.Clock())
+		return remember(sub.Original.Hash, answer)
+	}
+	out, err := in.Submit(r.Context(), sub)
+	switch {
+	case err != nil:
+		return Answer{}, StoreError(err)
+	case out.Taken != nil:
+		return in.later(r.Context(), *out.Taken, sub.Original.Hash)
+	case out.Status == Rejected:
+		return Answer{}, &fhir.Error{Issues: out.Issues, Status: http.StatusUnprocessableEntity}
+	}
+	h := http.Header{"Location": {publicURL + "/fhir/" + out.Referral.String()}}
+	if out.Status == Unchanged {
+		return Answer{Status: http.StatusOK, Type: FHIRJSON, Header: h, Body: fhir.Outcome([]fhir.Issue{{Severity: fhir.SeverityInformation, Code: fhir.Information, Text: "this record was received before, just like this; nothing was changed"}})}, nil
+	}
+	return Answer{Status: http.StatusCreated, Type: FHIRJSON, Header: h, Body: answer}, nil
+}
+
+// submission makes a submission of a record that a format read. A record
+// without a bundle becomes one that only carries its faults.
+func (in *Intake) submission(s Sender, f mapping.Format, rec mapping.Record, o store.Blob) (Submission, error) {
+	info := f.Info()
+	sub := Submission{Sender: s, Format: info.ID, Map: info.ID + " " + info.Version, Key: rec.Key, Issues: rec.Faults,
+		Places: rec.Places, Original: o, Interaction: "intake-" + info.ID}
+	if rec.Bundle == nil {
+		return sub, nil
+	}
+	b, err := fhir.DecodeLimit(rec.Bundle, transactionLimit)
+	sub.Bundle = b
+	return sub, err
+}
+
+// refused reports that reading already refused the record.
+func (s Submission) refused() bool { return s.Bundle.Type() == "" || fhir.Faults(s.Issues) != nil }

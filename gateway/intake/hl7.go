@@ -1,0 +1,195 @@
+package intake
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"net/http"
+	"time"
+
+	"trellis.example/fhir"
+	"trellis.example/gateway/audit"
+	"trellis.example/gateway/store"
+	"trellis.example/mapping"
+	"trellis.example/mapping/formats/hl7v2"
+)
+
+// hl7Keep is how long a message control id is remembered.
+const hl7Keep = 400 * 24 * time.Hour
+
+// An HL7Answer is the acknowledgement of a message.
+type HL7Answer struct {
+	Code hl7v2.Code
+	Ack  []byte
+}
+
+// HL7 takes one HL7 v2 message in. The same message again (MSH-3, MSH-4,
+// MSH-10) gets its first acknowledgement; with another content it is AE.
+// It never fails: trouble on our side is AR, and the sender tries again.
+func (in *Intake) HL7(ctx context.Context, s Sender, msg []byte) HL7Answer {
+	out, ack, err := in.hl7(ctx, s, msg)
+	if ack != nil {
+		return HL7Answer{hl7v2.AA, ack}
+	}
+	issues := out.Issues
+	if err == nil {
+		err = in.auditRefusal(ctx, Submission{Sender: s, Interaction: "intake-hl7v2"})
+	}
+	if err != nil {
+		issues = append(issues, fhir.AsError(StoreError(err)).Issues...)
+	}
+	return in.acknowledge(msg, issues)
+}
+
+func (in *Intake) acknowledge(msg []byte, issues []fhir.Issue) HL7Answer {
+	code := hl7v2.CodeFor(issues)
+	return HL7Answer{code, hl7v2.BuildAck(msg, code, issues, in.Clock(), controlID())}
+}
+
+// RejectHL7 answers a message of a sender that nobody knows.
+func (in *Intake) RejectHL7(msg []byte) HL7Answer {
+	return in.acknowledge(msg, []fhir.Issue{{Code: fhir.Security, Source: "MSH-3", Text: "this sender is not bound to a partner here"}})
+}
+
+func controlID() string { return "TR" + rand.Text()[:18] }
+
+// hl7 returns the stored or new acknowledgement of an accepted message, or the
+// outcome of a refused one.
+func (in *Intake) hl7(ctx context.Context, s Sender, msg []byte) (Outcome, []byte, error) {
+	h, err := hl7v2.ReadHeader(msg)
+	var issues []fhir.Issue
+	if err != nil {
+		issues = fhir.AsError(err).Issues
+	}
+	issues = append(issues, h.Check()...)
+	sub := Submission{Sender: s, Format: "hl7v2", Issues: issues, Interaction: "intake-hl7v2"}
+	if fhir.Faults(issues) != nil {
+		return Outcome{Status: Rejected, Issues: issues}, nil, nil
+	}
+	o := original(msg, "application/hl7-v2")
+	claim := store.Claim{Scope: "hl7/" + s.Owner(), Key: h.Key(), Expires: in.Clock().Add(hl7Keep)}
+	if held, taken, err := in.Store.Claimed(ctx, claim.Scope, claim.Key); err != nil || taken {
+		return in.hl7Again(sub, held, o.Hash, err)
+	}
+	f, ok := in.Formats("hl7v2")
+	if !ok {
+		return Outcome{}, nil, errors.New("intake: the format hl7v2 is not there")
+	}
+	rec, err := in.hl7Record(f, s, msg)
+	if err != nil {
+		return Outcome{}, nil, err
+	}
+	sub, err = in.submission(s, f, rec, o)
+	if err != nil {
+		return Outcome{}, nil, err
+	}
+	sub.Claims = []store.Claim{claim}
+	return in.hl7Submit(ctx, sub, h, msg)
+}
+
+// hl7Record reads the message's one record; faults of the file are its own.
+func (in *Intake) hl7Record(f mapping.Format, s Sender, msg []byte) (mapping.Record, error) {
+	res := readHL7(f, s, msg)
+	if len(res.Records) == 1 {
+		rec := res.Records[0]
+		rec.Faults = append(res.Faults, rec.Faults...)
+		return rec, nil
+	}
+	if fhir.Faults(res.Faults) == nil {
+		return mapping.Record{}, errors.New("intake: an HL7 message gave no record and no fault")
+	}
+	return mapping.Record{Faults: res.Faults}, nil
+}
+
+func (in *Intake) hl7Submit(ctx context.Context, sub Submission, h hl7v2.Header, msg []byte) (Outcome, []byte, error) {
+	var ack []byte
+	sub.Finish = func(o Outcome) []byte {
+		ack = hl7v2.BuildAck(msg, hl7v2.AA, warnings(o.Issues), in.Clock(), controlID())
+		return remember(sub.Original.Hash, ack)
+	}
+	if h.Event != "I12" {
+		old, _, err := in.recall(ctx, sub)
+		if err != nil {
+			return Outcome{}, nil, err
+		}
+		if old == nil && !sub.refused() {
+			sub.Issues = append(sub.Issues, fhir.Issue{Code: fhir.NotFound, Source: "RF1-6", Text: "no referral of yours has this originating referral identifier"})
+		}
+		if h.Event == "I14" && !sub.refused() {
+			return in.hl7Cancel(ctx, sub, old, func() []byte { return ack })
+		}
+	}
+	out, err := in.Submit(ctx, sub)
+	switch {
+	case err != nil || out.Status == Rejected:
+		return out, nil, err
+	case out.Taken != nil:
+		return in.hl7Again(sub, *out.Taken, sub.Original.Hash, nil)
+	case out.Status == Unchanged:
+		return out, hl7v2.BuildAck(msg, hl7v2.AA, nil, in.Clock(), controlID()), nil
+	}
+	return out, ack, nil
+}
+
+// hl7Again answers a message whose control id was used before.
+func (in *Intake) hl7Again(sub Submission, held store.Claim, hash string, err error) (Outcome, []byte, error) {
+	if err != nil {
+		return Outcome{}, nil, err
+	}
+	first, err := firstAnswer(held, hash)
+	if err != nil {
+		sub.Issues = []fhir.Issue{{Code: fhir.Duplicate, Source: "MSH-10", Text: "this message control id was used before with another content"}}
+		return Outcome{Status: Rejected, Issues: sub.Issues}, nil, nil
+	}
+	return Outcome{Status: Unchanged}, first, nil
+}
+
+// hl7Cancel takes a referral back (I14): the request is revoked and its Task
+// cancelled; what came with the referral stays.
+func (in *Intake) hl7Cancel(ctx context.Context, sub Submission, old *record, ack func() []byte) (Outcome, []byte, error) {
+	now := in.Clock().UTC().Truncate(time.Millisecond)
+	c := closing{status: "revoked", ending: endings["revoked"]}
+	writes, patient, err := in.closeReferral(ctx, sub.Sender.View("read"), key(old.Referral), old.Task, c, now)
+	if err != nil {
+		return Outcome{}, nil, err
+	}
+	out := Outcome{Status: Updated, Referral: key(old.Referral)}
+	sub.Claims[0].Answer = sub.Finish(out)
+	sub.Original.Refs = []store.Key{out.Referral}
+	_, err = in.Store.Commit(ctx, store.Commit{Writes: writes, Claims: sub.Claims,
+		Originals: []store.Blob{sub.Original}, Audit: []audit.Entry{in.changeEntry(ctx, sub, writes, patient)}})
+	if taken, ok := errors.AsType[*store.Taken](err); ok {
+		return in.hl7Again(sub, taken.Claim, sub.Original.Hash, nil)
+	}
+	if err != nil {
+		return Outcome{}, nil, err
+	}
+	return out, ack(), nil
+}
+
+// hl7Answer is the answer over HTTP: AA 200, AE 422, AR 400.
+func (in *Intake) hl7Answer(ctx context.Context, s Sender, msg []byte) (Answer, error) {
+	a := in.HL7(ctx, s, msg)
+	if a.Ack == nil {
+		return Answer{}, fhir.Errorf(fhir.Invalid, "the body is not an HL7 v2 message: no MSH segment could be read")
+	}
+	return Answer{Status: a.Code.HTTPStatus(), Type: HL7, Header: http.Header{}, Body: a.Ack}, nil
+}
+
+func warnings(issues []fhir.Issue) []fhir.Issue {
+	var out []fhir.Issue
+	for _, is := range issues {
+		if is.Severity == fhir.SeverityWarning && is.Source != "" {
+			out = append(out, is)
+		}
+	}
+	return out
+}
+
+// readHL7 reads a message as the partner's agreement has it.
+func readHL7(f mapping.Format, s Sender, msg []byte) mapping.Result {
+	if h, ok := f.(*hl7v2.Format); ok {
+		f = h.With(hl7v2.Options{ImpliedConsent: s.ImpliedConsent})
+	}
+	return f.Read(msg)
+}

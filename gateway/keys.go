@@ -1,0 +1,35 @@
+package gateway
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+
+	"trellis.example/gateway/store"
+)
+
+// The keys that every gateway of one store must share: they make ids and page
+// cursors that strangers cannot guess. Whoever reads the store sees the ids
+// themselves, so the keys may lie there too; private signing keys never do.
+const (
+	keyKind   = "shared-key"
+	idKey     = "record-ids"
+	cursorKey = "page-cursors"
+)
+
+// sharedKey returns the 32-byte key of that name, made by whichever gateway
+// comes first.
+func sharedKey(ctx context.Context, s store.Store, name string) ([]byte, error) {
+	fresh := make([]byte, 32)
+	rand.Read(fresh) //nolint:errcheck // crypto/rand.Read never fails
+	for {
+		d, err := s.Doc(ctx, keyKind, name)
+		if !errors.Is(err, store.ErrNotFound) {
+			return d.Body, err
+		}
+		_, err = s.Commit(ctx, store.Commit{Docs: []store.DocWrite{{Kind: keyKind, ID: name, Body: fresh}}})
+		if _, lost := errors.AsType[*store.Conflict](err); err != nil && !lost {
+			return nil, err
+		}
+	}
+}

@@ -1,0 +1,103 @@
+package gateway
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"time"
+
+	"trellis.example/auth"
+	"trellis.example/gateway/audit"
+	"trellis.example/gateway/intake"
+	"trellis.example/gateway/intake/mllp"
+	"trellis.example/gateway/server"
+	"trellis.example/mapping/formats/hl7v2"
+)
+
+// newMLLP opens the MLLP port. A sender is the client that is bound to its
+// certificate, MSH-3 and MSH-4; anyone else gets AR.
+func (g *Gateway) newMLLP(ctx context.Context, in *intake.Intake) (err error) {
+	if g.cfg.MLLP == Off {
+		return nil
+	}
+	config, err := g.mllpTLS()
+	if err != nil {
+		return err
+	}
+	g.hl7 = &mllp.Server{TLS: config, Log: g.log,
+		Handler: func(ctx context.Context, p mllp.Peer, msg []byte) []byte { return g.takeHL7(ctx, in, p, msg) },
+		Reject: func(head []byte, err error) []byte {
+			return hl7v2.BuildAck(head, hl7v2.AR, nil, time.Now(), "TR0")
+		},
+	}
+	if g.hl7In, err = server.Listen(ctx, g.log, "mllp", g.cfg.MLLP); err != nil {
+		return err
+	}
+	g.MLLP = g.hl7In.Addr().String()
+	return nil
+}
+
+func (g *Gateway) takeHL7(ctx context.Context, in *intake.Intake, p mllp.Peer, msg []byte) []byte {
+	address, _, _ := net.SplitHostPort(p.RemoteAddr)
+	caller := audit.Caller{Address: address, RequestID: rand.Text()}
+	ctx = audit.NewContext(ctx, &caller)
+	h, _ := hl7v2.ReadHeader(msg) // a broken message is answered by intake
+	who, err := g.Auth.MLLPSender(ctx, auth.Sender{CertSHA256: p.CertSHA256, CN: p.CommonName, MSH3: h.SendingApplication, MSH4: h.SendingFacility})
+	var a intake.HL7Answer
+	if err != nil {
+		g.recorder.Count(caller, "intake-hl7v2")
+		a = in.RejectHL7(msg)
+	} else {
+		ctx = auth.NewContext(ctx, who)
+		a = in.HL7(ctx, intake.Sender{Principal: who, ImpliedConsent: intake.DirectCare(who.Role)}, msg)
+	}
+	g.log.LogAttrs(ctx, slog.LevelInfo, "message", slog.String("name", "mllp"), slog.String("code", string(a.Code)),
+		slog.String("client", who.ClientID), slog.Int("bytes", len(msg)))
+	if _, send := h.Answer(a.Code, hl7v2.AckPolicy{}); !send {
+		return nil
+	}
+	return a.Ack
+}
+
+func (g *Gateway) mllpTLS() (*tls.Config, error) {
+	if g.cfg.MLLPCert == "" {
+		return nil, nil //nolint:nilnil // no TLS is not an error
+	}
+	cert, err := tls.LoadX509KeyPair(g.cfg.MLLPCert, g.cfg.MLLPKey)
+	if err != nil {
+		return nil, fmt.Errorf("mllp-cert: %w", err)
+	}
+	pem, err := os.ReadFile(g.cfg.MLLPClientCA)
+	if err != nil {
+		return nil, fmt.Errorf("mllp-client-ca: %w", err)
+	}
+	pool := x509.NewCertPool()
+	if !pool.AppendCertsFromPEM(pem) {
+		return nil, errors.New("mllp-client-ca: the file holds no certificate")
+	}
+	return &tls.Config{Certificates: []tls.Certificate{cert}, ClientCAs: pool, ClientAuth: tls.RequireAndVerifyClientCert, MinVersion: tls.VersionTLS12}, nil
+}
+
+func (g *Gateway) serveMLLP(ctx context.Context) error {
+	if g.hl7 == nil {
+		<-ctx.Done()
+		return nil
+	}
+	stopped := make(chan error, 1)
+	go func() {
+		<-ctx.Done()
+		limit, cancel := context.WithTimeout(context.WithoutCancel(ctx), g.cfg.Drain)
+		defer cancel()
+		stopped <- g.hl7.Shutdown(limit)
+	}()
+	if err := g.hl7.Serve(g.hl7In); ctx.Err() == nil {
+		return err
+	}
+	return <-stopped
+}
