@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"sync"
 
 	"github.com/go-json-experiment/json/jsontext"
 )
@@ -30,12 +31,20 @@ func Parse(b []byte, limit int) (*Tree, error) {
 	if bytes.HasPrefix(b, []byte("\xef\xbb\xbf")) {
 		return nil, Errorf(Invalid, "the document starts with a byte order mark; send plain UTF-8")
 	}
-	p := parser{src: b, dec: jsontext.NewDecoder(bytes.NewBuffer(b)), nodes: make([]node, 0, len(b)/20+8)}
-	if err := p.document(); err != nil {
+	p := parser{src: b, nodes: make([]node, 0, len(b)/20+8)}
+	p.dec, _ = decoders.Get().(*jsontext.Decoder)
+	p.dec.Reset(bytes.NewBuffer(b))
+	err := p.document()
+	p.dec.Reset(new(bytes.Buffer)) // the pool must not hold documents
+	decoders.Put(p.dec)
+	if err != nil {
 		return nil, err
 	}
 	return &Tree{src: b, nodes: p.nodes}, nil
 }
+
+// decoders keeps the decoders' own tables of names between documents.
+var decoders = sync.Pool{New: func() any { return jsontext.NewDecoder(new(bytes.Buffer)) }}
 
 type parser struct {
 	src   []byte

@@ -1,19 +1,28 @@
 package profiles
 
 import (
+	"embed"
 	"encoding/json"
+	"fmt"
+	"strings"
 
 	"trellis.example/fhir"
 	"trellis.example/fhir/definitions"
 )
 
+//go:embed data
+var data embed.FS
+
 // Base is the canonical base of our own profiles.
 const Base = "https://trellis.example/fhir/StructureDefinition/"
 
-// Strict is the profile by which a ServiceRequest or Bundle claims conformance
-// with PRSB's Social Prescribing Information Standard 1.1: its mandatory items
-// are then errors rather than warnings.
-const Strict = Base + "prsb-referral"
+// The profiles by which a ServiceRequest or a Bundle claims conformance with
+// PRSB's Social Prescribing Information Standard 1.1: its mandatory items are
+// then errors rather than warnings.
+const (
+	Strict       = Base + "prsb-referral"
+	StrictBundle = Base + "prsb-referral-bundle"
+)
 
 // Options say what a document is judged by. The zero Options judge it by base
 // R4, by our profile of its type and by the profiles it claims in meta.profile.
@@ -28,9 +37,11 @@ type Options struct {
 
 // A Validator judges documents. It is immutable and safe for concurrent use.
 type Validator struct {
-	nodes    nodes
-	element  *node // the id and extensions of primitives
-	profiles []Profile
+	nodes   nodes
+	element *node               // the id and extensions of primitives
+	list    []*profile          // by URL
+	byURL   map[string]*profile // ours
+	byType  map[string]*profile // our default profile of a type
 }
 
 // A Profile is one StructureDefinition of ours.
@@ -40,15 +51,63 @@ type Profile struct {
 	JSON json.RawMessage
 }
 
-// New returns a validator. Tables are compiled when a type is first seen.
+// New returns a validator with our profiles. Tables are compiled when a type is
+// first seen.
 func New() (*Validator, error) {
-	v := &Validator{nodes: nodes{defs: definitions.R4()}}
+	v := &Validator{nodes: nodes{defs: definitions.R4()}, byURL: map[string]*profile{}, byType: map[string]*profile{}}
 	v.element = v.nodes.of(v.nodes.defs.Table("Element"))
+	files, err := data.ReadDir("data")
+	if err != nil {
+		return nil, fmt.Errorf("profiles: %w", err)
+	}
+	for _, f := range files { // in order of name, so of URL
+		if err := v.load(f.Name()); err != nil {
+			return nil, fmt.Errorf("profiles: %s: %w", f.Name(), err)
+		}
+	}
 	return v, nil
 }
 
+func (v *Validator) load(name string) error {
+	if !strings.HasPrefix(name, "StructureDefinition-") {
+		return nil
+	}
+	b, err := data.ReadFile("data/" + name)
+	if err != nil {
+		return err
+	}
+	p, err := newProfile(&v.nodes, b)
+	if err != nil {
+		return err
+	}
+	v.list = append(v.list, p)
+	v.byURL[p.URL] = p
+	if p.URL == Base+p.Type {
+		v.byType[p.Type] = p
+	}
+	return nil
+}
+
 // Profiles returns our profiles in order of their URL.
-func (v *Validator) Profiles() []Profile { return v.profiles }
+func (v *Validator) Profiles() []Profile {
+	out := make([]Profile, len(v.list))
+	for i, p := range v.list {
+		out[i] = p.Profile
+	}
+	return out
+}
+
+// Knows reports whether a canonical, with or without version, is a profile of
+// ours: what a partner's agreement may name in [Options].
+func (v *Validator) Knows(canonical string) bool { return v.find(canonical) != nil }
+
+func (v *Validator) find(canonical string) *profile {
+	c := fhir.ParseCanonical(canonical)
+	if p := v.byURL[c.URL]; p != nil && c.Matches(p.URL, p.Version) {
+		return p
+	}
+	return nil
+}
 
 // Validate returns every fault and warning of a resource, at most 200 of each
 // and a last issue when there are more. Pass the result to [fhir.Faults] to learn
@@ -66,12 +125,5 @@ func (v *Validator) Validate(r fhir.Resource, o Options) []fhir.Issue {
 			Text: "there are more warnings than are listed"})
 	}
 	w.release()
-	return issues
+	return Merge(issues)
 }
-
-// Referral judges the parts of one referral together: PRSB's mandatory items
-// that need more than one resource. The items are warnings, or errors when a
-// ServiceRequest or the Bundle among the parts claims [Strict].
-func (v *Validator) Referral(parts []fhir.Resource) []fhir.Issue { return nil }
-
-func (w *walk) profiles(v fhir.Value, typ string) {}

@@ -77,6 +77,15 @@ func (p *Path) Eval(v fhir.Value, yield func(v fhir.Value, typeName string) bool
 	}
 }
 
+// Count returns how many values the expression selects in v, primitives that
+// have extensions but no value included.
+func (p *Path) Count(v fhir.Value) int {
+	e := newEnv(v, p.table)
+	defer e.release()
+	p.root.eval(e, e.root)
+	return len(e.stack)
+}
+
 // A Context gives an invariant the resource and the outermost resource around
 // the value it is evaluated on.
 type Context struct {

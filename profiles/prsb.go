@@ -1,0 +1,327 @@
+package profiles
+
+import (
+	"slices"
+	"strings"
+
+	"trellis.example/fhir"
+)
+
+// Referral judges the parts of one referral together: what PRSB's Social
+// Prescribing Information Standard 1.1 makes mandatory in a referral (person
+// name, date of birth, GP practice; referrer's name, service, organisation and
+// contact; referral to; at least one risk entry). Each missing item is one issue
+// whose rule begins with "prsb-" and whose expression is relative to the
+// resource that should hold it. It is a warning, or an error when a
+// ServiceRequest claims [Strict] or a Bundle claims [StrictBundle].
+//
+// A part may be a Bundle: its entries are parts, and references to their
+// fullUrls are followed. A referral that is no longer asked for (revoked,
+// completed, entered in error) and parts without a ServiceRequest have no
+// issues. What a sender cannot know is never filled in.
+func (v *Validator) Referral(parts []fhir.Resource) []fhir.Issue {
+	var s referral
+	for _, p := range parts {
+		s.add(p)
+	}
+	if !s.request.Exists() {
+		return nil
+	}
+	s.patient()
+	s.referrer()
+	if !s.request.Get("performer").Exists() {
+		s.missing("prsb-referral-to", "ServiceRequest.performer", "the service or team the referral is sent to")
+	}
+	if !s.hasRisk() {
+		s.missing("prsb-risk", "ServiceRequest.supportingInfo", "at least one risk entry; that there are no known risks must be said too")
+	}
+	return s.issues
+}
+
+// A referral is what Referral collects.
+type referral struct {
+	parts   []part
+	request fhir.Value
+	strict  bool
+	issues  []fhir.Issue
+}
+
+// A part is a resource and the address by which others refer to it.
+type part struct {
+	v       fhir.Value
+	typ     string
+	fullURL string
+}
+
+func (s *referral) add(r fhir.Resource) {
+	s.strict = s.strict || claims(r.Root(), StrictBundle)
+	if r.Type() != "Bundle" {
+		s.part(r.Root(), "")
+		return
+	}
+	for _, e := range r.Entries() {
+		if e.Resource.Exists() {
+			s.part(e.Resource, e.FullURL)
+		}
+	}
+}
+
+func (s *referral) part(v fhir.Value, fullURL string) {
+	typ := v.Get("resourceType").Text()
+	s.parts = append(s.parts, part{v, typ, fullURL})
+	if typ == "ServiceRequest" && !s.request.Exists() && isAsked(v.Get("status").Text()) {
+		s.request = v
+		s.strict = s.strict || claims(v, Strict)
+	}
+}
+
+// isAsked reports whether a request with that status still asks for something.
+func isAsked(status string) bool {
+	return status == "active" || status == "draft" || status == "on-hold"
+}
+
+func claims(v fhir.Value, profile string) bool {
+	for c := range v.At("meta", "profile").Items() {
+		if fhir.ParseCanonical(c.Text()).URL == profile {
+			return true
+		}
+	}
+	return false
+}
+
+func (s *referral) missing(rule, expression, what string) {
+	is := fhir.Issue{Severity: fhir.SeverityWarning, Code: fhir.Required, Rule: rule, Expression: expression,
+		Text: "PRSB mandatory item not given: " + what}
+	if s.strict {
+		is.Severity = fhir.SeverityError
+	}
+	s.issues = append(s.issues, is)
+}
+
+// resolve finds the part, or the contained resource of from, that a reference
+// names; "" as type when it lies outside.
+func (s *referral) resolve(from, ref fhir.Value) (v fhir.Value, typ string) {
+	r, ok := fhir.ParseReference(ref.Get("reference").Text())
+	if !ok {
+		return fhir.Value{}, ""
+	}
+	if r.Kind == fhir.RefContained {
+		c := containedByID(from.Get("contained"), r.Fragment)
+		return c, c.Get("resourceType").Text()
+	}
+	for _, p := range s.parts {
+		if p.fullURL != "" && p.fullURL == r.URI || r.Type != "" && p.typ == r.Type && p.v.Get("id").Text() == r.ID {
+			return p.v, p.typ
+		}
+	}
+	return fhir.Value{}, r.Type
+}
+
+func (s *referral) patient() {
+	subject := s.request.Get("subject")
+	p, _ := s.resolve(s.request, subject)
+	if !p.Exists() {
+		p = s.only("Patient")
+	}
+	if !hasName(p) {
+		s.missing("prsb-person-name", "Patient.name", "the person's family name and first name")
+	}
+	if !p.Get("birthDate").Exists() {
+		s.missing("prsb-birth-date", "Patient.birthDate", "the person's date of birth")
+	}
+	if !s.hasPractice(p) {
+		s.missing("prsb-gp-practice", "Patient.generalPractitioner",
+			"the identifier of the person's GP practice, or the ODS code for not being registered")
+	}
+}
+
+// only returns the single part of a type, for subjects that are named by
+// something else than the part's address.
+func (s *referral) only(typ string) fhir.Value {
+	var found fhir.Value
+	for _, p := range s.parts {
+		if p.typ == typ {
+			if found.Exists() {
+				return fhir.Value{}
+			}
+			found = p.v
+		}
+	}
+	return found
+}
+
+func hasName(person fhir.Value) bool {
+	for n := range person.Get("name").Items() {
+		if n.Get("family").Text() != "" && n.Get("given").Len() > 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// hasPractice reports whether a generalPractitioner is, or leads to, an
+// identifier of an organisation. A practice held elsewhere counts: its
+// identifier is known there.
+func (s *referral) hasPractice(p fhir.Value) bool {
+	for gp := range p.Get("generalPractitioner").Items() {
+		if hasIdentifier(gp.Get("identifier")) {
+			return true
+		}
+		v, typ := s.resolve(p, gp)
+		if typ == "PractitionerRole" && v.Exists() {
+			if hasIdentifier(v.At("organization", "identifier")) {
+				return true
+			}
+			v, typ = s.resolve(v, v.Get("organization"))
+		}
+		if typ == "Organization" && (!v.Exists() || hasIdentifier(v.Get("identifier"))) {
+			return true
+		}
+	}
+	return false
+}
+
+func hasIdentifier(list fhir.Value) bool {
+	for id := range list.Items() {
+		if id.Get("value").Text() != "" {
+			return true
+		}
+	}
+	return false
+}
+
+// sourceOfRequest is the UK Core extension that names the referring service.
+const sourceOfRequest = "https://fhir.hl7.org.uk/StructureDefinition/Extension-UKCore-SourceOfServiceRequest"
+
+// referrer checks the four mandatory items of the referrer, wherever the
+// requester's type lets them stand. A person who refers themselves is named by
+// the Patient and has neither service nor organisation.
+func (s *referral) referrer() {
+	req := s.request.Get("requester")
+	v, typ := s.resolve(s.request, req)
+	if !req.Exists() {
+		s.missing("prsb-referrer", "ServiceRequest.requester", "the referrer")
+		return
+	}
+	if typ == "Patient" || typ == "RelatedPerson" {
+		return
+	}
+	f := s.facts(v, typ)
+	f.name = f.name || req.Get("display").Text() != ""
+	f.service = f.service || hasExtension(s.request, sourceOfRequest)
+	for _, m := range []struct {
+		ok         bool
+		rule, what string
+	}{
+		{f.name, "prsb-referrer-name", "the referrer's name"},
+		{f.service, "prsb-referrer-service", "the referrer's service, or the source of the request"},
+		{f.organisation, "prsb-referrer-organisation", "the referrer's organisation"},
+		{f.contact, "prsb-referrer-contact", "contact details of the referrer"},
+	} {
+		if !m.ok {
+			s.missing(m.rule, "ServiceRequest.requester", m.what)
+		}
+	}
+}
+
+// facts are PRSB's referrer details as far as they are given.
+type facts struct{ name, service, organisation, contact bool }
+
+func (s *referral) facts(v fhir.Value, typ string) facts {
+	if !v.Exists() && typ != "" {
+		return facts{true, true, true, true} // held elsewhere, and judged there
+	}
+	f := facts{contact: v.Get("telecom").Len() > 0}
+	switch typ {
+	case "Practitioner":
+		f.name = v.Get("name").Len() > 0
+	case "Organization":
+		f.organisation = v.Get("name").Exists() || hasIdentifier(v.Get("identifier"))
+	case "PractitionerRole":
+		who, _ := s.resolve(v, v.Get("practitioner"))
+		org, _ := s.resolve(v, v.Get("organization"))
+		f.name = who.Get("name").Len() > 0 || v.At("practitioner", "display").Exists() || literal(v.Get("practitioner")) && !who.Exists()
+		f.organisation = v.Get("organization").Exists()
+		f.service = v.Get("healthcareService").Exists() || v.Get("specialty").Exists() || v.Get("code").Exists()
+		f.contact = f.contact || who.Get("telecom").Len() > 0 || org.Get("telecom").Len() > 0
+	}
+	return f
+}
+
+// literal reports whether a reference names a resource that lies outside the
+// parts.
+func literal(ref fhir.Value) bool {
+	r, ok := fhir.ParseReference(ref.Get("reference").Text())
+	return ok && (r.Kind == fhir.RefRelative || r.Kind == fhir.RefAbsolute)
+}
+
+func hasExtension(v fhir.Value, url string) bool {
+	for x := range v.Get("extension").Items() {
+		if x.Get("url").Text() == url {
+			return true
+		}
+	}
+	return false
+}
+
+// riskCategories are flag categories that are risks, to the person or to staff:
+// those of HL7 and of BaRS. Safeguarding is a section of its own in PRSB.
+var riskCategories = []string{"safety", "behavioral", "SS", "API", "risk"}
+
+// hasRisk looks for a risk entry: a RiskAssessment, a Flag of a risk category, a
+// Condition or Flag coded as at-risk finding, a List of risks with entries or
+// with the reason why it is empty, or a detected issue.
+func (s *referral) hasRisk() bool {
+	return slices.ContainsFunc(s.parts, func(p part) bool {
+		switch p.typ {
+		case "RiskAssessment", "DetectedIssue":
+			return true
+		case "Flag":
+			return hasCode(p.v.Get("category"), riskCategories) || isRiskText(p.v.Get("code"))
+		case "List":
+			return isRiskList(p.v)
+		case "Condition":
+			return isRiskText(p.v.Get("code")) || hasCode(p.v.Get("category"), []string{"risk"})
+		}
+		return false
+	})
+}
+
+func hasCode(concepts fhir.Value, codes []string) bool {
+	for c := range concepts.Items() {
+		for coding := range c.Get("coding").Items() {
+			if slices.Contains(codes, coding.Get("code").Text()) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+func isRiskList(v fhir.Value) bool {
+	return (hasCode(v.Get("code"), []string{"risks", "risk"}) || mentionsRisk(v.Get("title").Text())) &&
+		(v.Get("entry").Len() > 0 || v.Get("emptyReason").Exists())
+}
+
+// isRiskText recognises the words of such findings, because the hierarchy below
+// SNOMED CT's 281694009 is not held here. "No known risks" is an entry too.
+func isRiskText(code fhir.Value) bool {
+	if mentionsRisk(code.Get("text").Text()) {
+		return true
+	}
+	for c := range code.Get("coding").Items() {
+		if c.Get("code").Text() == "281694009" || mentionsRisk(c.Get("display").Text()) {
+			return true
+		}
+	}
+	return false
+}
+
+func mentionsRisk(s string) bool {
+	for word := range strings.FieldsFuncSeq(strings.ToLower(s), func(r rune) bool { return r < 'a' || r > 'z' }) {
+		if word == "risk" || word == "risks" {
+			return true
+		}
+	}
+	return false
+}
