@@ -1,0 +1,102 @@
+package mongostore
+
+import (
+	"context"
+	"errors"
+	"unicode/utf8"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+	"go.mongodb.org/mongo-driver/v2/mongo"
+	"go.mongodb.org/mongo-driver/v2/mongo/options"
+
+	"trellis.example/auth"
+	"trellis.example/gateway/store"
+)
+
+// versionsOf finds the versions of a key, only those before number unless
+// that is 0.
+func versionsOf(k store.Key, before int) bson.D {
+	end := keyPrefix(k) + ":" // ':' follows '9'
+	if before > 0 {
+		end = versionID(k, before)
+	}
+	return bson.D{{Key: "_id", Value: bson.D{{Key: "$gt", Value: keyPrefix(k)}, {Key: "$lt", Value: end}}}}
+}
+
+// visible returns the newest version of a key that the view sees; any other
+// key is ErrNotFound.
+func (s *Store) visible(ctx context.Context, v auth.View, k store.Key) (*versionDoc, error) {
+	if !v.SeesType(k.Type) || !utf8.ValidString(k.ID) {
+		return nil, store.ErrNotFound
+	}
+	d, err := s.current(ctx, k)
+	if err != nil {
+		return nil, err
+	}
+	if !v.Sees(k.Type, d.Access.access()) {
+		return nil, store.ErrNotFound
+	}
+	return d, nil
+}
+
+// Read returns the newest version.
+func (s *Store) Read(ctx context.Context, v auth.View, k store.Key) (store.Version, error) {
+	d, err := s.visible(ctx, v, k)
+	if err != nil {
+		return store.Version{}, err
+	}
+	return d.version(d.Access), nil
+}
+
+// ReadVersion returns one version, under today's access.
+func (s *Store) ReadVersion(ctx context.Context, v auth.View, k store.Key, number int) (store.Version, error) {
+	now, err := s.visible(ctx, v, k)
+	if err != nil {
+		return store.Version{}, err
+	}
+	if now.Number == number {
+		return now.version(now.Access), nil
+	}
+	if number < 1 || number > now.Number {
+		return store.Version{}, store.ErrNotFound
+	}
+	d := new(versionDoc)
+	err = s.versions.FindOne(ctx, byID(versionID(k, number)), options.FindOne().SetProjection(withoutEntries())).Decode(d)
+	switch {
+	case errors.Is(err, mongo.ErrNoDocuments):
+		return store.Version{}, store.ErrNotFound
+	case err != nil:
+		return store.Version{}, unavailable(ctx, "reading a version", err)
+	}
+	return d.version(now.Access), nil
+}
+
+// History returns the versions of one key, newest first.
+func (s *Store) History(ctx context.Context, q store.HistoryQuery) (store.Page, error) {
+	now, err := s.visible(ctx, q.View, q.Key)
+	if err != nil {
+		return store.Page{}, err
+	}
+	limit := clamp(q.Limit, 1, 1000)
+	cur, err := s.versions.Find(ctx, versionsOf(q.Key, q.Before), options.Find().
+		SetSort(bson.D{{Key: "_id", Value: -1}}).
+		SetLimit(int64(limit+1)).
+		SetProjection(withoutEntries()))
+	if err != nil {
+		return store.Page{}, unavailable(ctx, "reading the history", err)
+	}
+	var rows []*versionDoc
+	if err := cur.All(ctx, &rows); err != nil {
+		return store.Page{}, unavailable(ctx, "reading the history", err)
+	}
+	page := store.Page{Snapshot: now.From, Total: -1, More: len(rows) > limit}
+	for _, d := range rows[:min(limit, len(rows))] {
+		page.Versions = append(page.Versions, d.version(now.Access))
+	}
+	return page, nil
+}
+
+// withoutEntries leaves out what only the indexes need.
+func withoutEntries() bson.D {
+	return bson.D{{Key: "viewers", Value: 0}, {Key: "sp", Value: 0}, {Key: "exact", Value: 0}, {Key: "dates", Value: 0}}
+}
