@@ -205,16 +205,24 @@ func (c Credentials) check(p *problems, id string) {
 			p.addf("secret", "%s; better give none and use the one that is made for you", problem)
 		}
 	}
-	if c.JWKS != nil {
-		_, faults := parseKeySet(c.JWKS)
-		for _, f := range faults {
-			p.addf("jwks", "%v", f)
-		}
-	}
+	c.checkKeys(p)
+}
+
+func (c Credentials) checkKeys(p *problems) {
 	for _, a := range c.Algs {
 		if _, ok := assertionAlgs[a]; !ok {
 			p.addf("algs", "must be some of %v", slices.Sorted(maps.Keys(assertionAlgs)))
 		}
+	}
+	if c.JWKS == nil {
+		return
+	}
+	set, faults := parseKeySet(c.JWKS)
+	for _, f := range faults {
+		p.addf("jwks", "%v", f)
+	}
+	if len(set) > 0 && !set.usableWith(c.Algs) {
+		p.addf("jwks", "no key fits the algorithms given")
 	}
 }
 

@@ -57,6 +57,19 @@ func (s keySet) find(kid, alg string) (crypto.PublicKey, bool) {
 	return k.public, true
 }
 
+// usableWith reports whether some key fits one of the algorithms; none given
+// means any.
+func (s keySet) usableWith(algs []string) bool {
+	for _, k := range s {
+		for name, a := range assertionAlgs {
+			if (k.alg == "" || k.alg == name) && a.fits(k.public) && (len(algs) == 0 || slices.Contains(algs, name)) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
 var errPrivateKey = errors.New("the key set holds a private or symmetric key: send public keys only, and replace that key")
 
 // parseKeySet reads a JWK set and returns the keys that can verify a client
@@ -107,20 +120,12 @@ func (s keySet) add(k jwk) error {
 	if err != nil {
 		return err
 	}
-	if !usable(public, k.Alg) {
+	key := verifyKey{public: public, alg: k.Alg}
+	if !(keySet{k.Kid: key}).usableWith(nil) {
 		return fmt.Errorf("fits none of the algorithms %v", slices.Sorted(maps.Keys(assertionAlgs)))
 	}
-	s[k.Kid] = verifyKey{public: public, alg: k.Alg}
+	s[k.Kid] = key
 	return nil
-}
-
-func usable(key crypto.PublicKey, alg string) bool {
-	for name, a := range assertionAlgs {
-		if (alg == "" || alg == name) && a.fits(key) {
-			return true
-		}
-	}
-	return false
 }
 
 func (k jwk) public() (crypto.PublicKey, error) {

@@ -191,6 +191,9 @@ func checkForm(r *http.Request) error {
 			return oauthFault("invalid_request", "a parameter is given more than once")
 		}
 	}
+	if len(r.PostForm.Get("scope")) > maxScopeText {
+		return oauthFault("invalid_scope", "scope is too long")
+	}
 	switch r.PostForm.Get("grant_type") {
 	case "client_credentials":
 		return nil
