@@ -23,6 +23,7 @@ import (
 	"trellis.example/gateway/store"
 	"trellis.example/gateway/store/mongostore"
 	"trellis.example/gateway/store/sqlitestore"
+	"trellis.example/mapping"
 	"trellis.example/mapping/formats"
 	"trellis.example/profiles"
 )
@@ -52,7 +53,10 @@ func OpenStore(ctx context.Context, c Config, serving bool) (store.Store, error)
 	if c.Mongo != "" {
 		return mongostore.Open(ctx, c.Mongo.Reveal(), mongostore.Options{})
 	}
-	return sqlitestore.Open(c.Data, sqlitestore.Options{Shared: !serving})
+	if serving {
+		return sqlitestore.Open(c.Data)
+	}
+	return sqlitestore.Open(c.Data, sqlitestore.Beside())
 }
 
 // Open opens the store and the ports and puts everything together. It serves
@@ -132,11 +136,20 @@ func (g *Gateway) newIntake(ctx context.Context, v *profiles.Validator, r *searc
 	if err != nil {
 		return nil, fmt.Errorf("read the key of record ids: %w", err)
 	}
-	d := intake.Deps{Store: g.store, Validator: v, Index: r.Index, Formats: formats.Lookup, Clock: time.Now, IDKey: key}
+	if _, err := formats.All(); err != nil {
+		return nil, fmt.Errorf("compile the maps: %w", err)
+	}
+	d := intake.Deps{Store: g.store, Validator: v, Index: r.Index, Formats: format, Clock: time.Now, IDKey: key}
 	if g.cfg.Service != "" {
 		d.Service = auth.OrgParty(g.cfg.Service)
 	}
 	return intake.New(d)
+}
+
+// format looks a format up; that the maps compile was proved at the start.
+func format(id string) (mapping.Format, bool) {
+	e, ok, err := formats.Lookup(id)
+	return e.Format, ok && err == nil
 }
 
 func (g *Gateway) newServer(api *rest.API, recorder *audit.Recorder, in *intake.Intake) (err error) {

@@ -26,15 +26,19 @@ func newMapList() *cobra.Command {
 		Use: "list", Short: "List the formats, their versions and directions", Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			out := cmd.OutOrStdout()
+			all, err := formats.All()
+			if err != nil {
+				return err
+			}
 			if asJSON {
-				var all []mapping.Info
-				for _, f := range formats.All() {
-					all = append(all, f.Info())
+				var infos []mapping.Info
+				for _, f := range all {
+					infos = append(infos, f.Info())
 				}
-				return json.NewEncoder(out).Encode(all)
+				return json.NewEncoder(out).Encode(infos)
 			}
 			fmt.Fprintf(out, "%-12s %-8s %-7s %s\n", "FORMAT", "VERSION", "WAYS", "PARTNER")
-			for _, f := range formats.All() {
+			for _, f := range all {
 				i := f.Info()
 				fmt.Fprintf(out, "%-12s %-8s %-7s %s\n", i.ID, i.Version, ways(i), i.Partner)
 			}
@@ -67,7 +71,10 @@ the document. Exit code 0: accepted; 1: refused in whole or in part.`,
   trellis map apply hl7v2 --reverse bundle.json`,
 		Args: cobra.RangeArgs(1, 2),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			f, ok := formats.Lookup(args[0])
+			f, ok, err := formats.Lookup(args[0])
+			if err != nil {
+				return err
+			}
 			if !ok {
 				return fmt.Errorf("there is no format %q; trellis map list names them", args[0])
 			}

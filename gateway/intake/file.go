@@ -11,18 +11,12 @@ import (
 	"trellis.example/fhir"
 	"trellis.example/gateway/store"
 	"trellis.example/mapping"
+	"trellis.example/mapping/csvresult"
 )
 
 // fileWorkers is how many rows are on their way at once: enough to share a
 // durable write among them.
 const fileWorkers = 16
-
-// A rowOutcome is what became of one row of a file.
-type rowOutcome struct {
-	row int
-	key string
-	Outcome
-}
 
 // file takes a batch file in, row by row: a bad row never blocks a good one, a
 // bad header blocks the file. The answer is the result file, 200 when every
@@ -42,8 +36,12 @@ func (in *Intake) file(ctx context.Context, s Sender, f mapping.Format, body []b
 		e.Status = http.StatusUnprocessableEntity
 		return Answer{}, e
 	}
-	a := Answer{Status: http.StatusOK, Type: CSV, Header: http.Header{"Content-Disposition": {`attachment; filename="result.csv"`}}, Body: resultFile(rows, issues)}
-	if !slices.ContainsFunc(rows, func(r rowOutcome) bool { return r.Status != Rejected }) {
+	if len(issues) > 0 { // about the file itself, such as its character set
+		rows = append([]csvresult.Outcome{{Issues: issues}}, rows...)
+	}
+	a := Answer{Status: http.StatusOK, Type: CSV, Header: http.Header{"Content-Disposition": {`attachment; filename="result.csv"`}}, Body: csvresult.Append(nil, rows)}
+	taken := func(r csvresult.Outcome) bool { return r.Row > 0 && r.Status != Rejected }
+	if !slices.ContainsFunc(rows, taken) {
 		a.Status = http.StatusUnprocessableEntity
 	}
 	return a, nil
@@ -51,13 +49,13 @@ func (in *Intake) file(ctx context.Context, s Sender, f mapping.Format, body []b
 
 // rows submits every record of the file and returns the outcomes in the order
 // of the file. Rows with the same key keep their order.
-func (in *Intake) rows(ctx context.Context, s Sender, f mapping.Format, body []byte, o store.Blob) ([]rowOutcome, []fhir.Issue, error) {
+func (in *Intake) rows(ctx context.Context, s Sender, f mapping.Format, body []byte, o store.Blob) ([]csvresult.Outcome, []fhir.Issue, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	var (
 		wg    sync.WaitGroup
 		mu    sync.Mutex
-		out   []rowOutcome
+		out   []csvresult.Outcome
 		lanes [fileWorkers]chan mapping.Record
 	)
 	for i := range lanes {
@@ -70,7 +68,7 @@ func (in *Intake) rows(ctx context.Context, s Sender, f mapping.Format, body []b
 					continue
 				}
 				mu.Lock()
-				out = append(out, rowOutcome{rec.Row, rec.Key, res})
+				out = append(out, rowOutcome(rec, res))
 				mu.Unlock()
 			}
 		})
@@ -87,8 +85,23 @@ func (in *Intake) rows(ctx context.Context, s Sender, f mapping.Format, body []b
 		close(l)
 	}
 	wg.Wait()
-	slices.SortFunc(out, func(a, b rowOutcome) int { return a.row - b.row })
+	slices.SortFunc(out, func(a, b csvresult.Outcome) int { return a.Row - b.Row })
 	return out, issues, context.Cause(ctx)
+}
+
+// rowOutcome is one row of the result file. Warnings about items that no such
+// file can carry are the same for every row; they are left to the Task.
+func rowOutcome(rec mapping.Record, o Outcome) csvresult.Outcome {
+	r := csvresult.Outcome{Row: rec.Row, Key: rec.Key, Status: o.Status}
+	if o.Referral.ID != "" {
+		r.Reference = o.Referral.String()
+	}
+	for _, is := range o.Issues {
+		if is.IsError() || o.Status != Rejected && is.Source != "" {
+			r.Issues = append(r.Issues, is)
+		}
+	}
+	return r
 }
 
 func lane(key string) int {

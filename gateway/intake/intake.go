@@ -30,6 +30,7 @@ import (
 	"trellis.example/gateway/audit"
 	"trellis.example/gateway/store"
 	"trellis.example/mapping"
+	"trellis.example/mapping/csvresult"
 	"trellis.example/profiles"
 )
 
@@ -75,15 +76,15 @@ type Sender struct {
 	ImpliedConsent bool
 }
 
-// A Status tells what became of a record (formats: batch result files).
-type Status string
+// A Status tells what became of a record.
+type Status = csvresult.Status
 
 // The statuses of a record.
 const (
-	Created   Status = "created"
-	Updated   Status = "updated"
-	Unchanged Status = "unchanged"
-	Rejected  Status = "rejected"
+	Created   = csvresult.Created
+	Updated   = csvresult.Updated
+	Unchanged = csvresult.Unchanged
+	Rejected  = csvresult.Rejected
 )
 
 // A Stored is one resource as it now stands.
