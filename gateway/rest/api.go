@@ -73,7 +73,7 @@ func New(ctx context.Context, d Deps) (*API, error) {
 // cursorKey reads the installation's key, or makes it; of two gateways that
 // start at once, one makes it and the other reads it.
 func cursorKey(ctx context.Context, s store.Store) ([]byte, error) {
-	const kind, id = "key", "cursor"
+	const kind, id = "gateway-key", "cursor"
 	for {
 		doc, err := s.Doc(ctx, kind, id)
 		if err == nil {
