@@ -32,7 +32,7 @@ func (c *compiler) rule(s *ruleSpec, types map[string]typeSpec) {
 	if s.Value != nil {
 		r.constJSON, r.constText = quoteConst(s.Value)
 	}
-	r.isConst = s.Value != nil && s.Type != "headed" && s.Type != "reference"
+	r.isConst = s.Value != nil && s.Type != "headed" && s.Type != "reference" && s.Type != "join"
 	for _, p := range s.paths() {
 		r.sources = append(r.sources, c.source(where, p, group))
 	}

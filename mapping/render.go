@@ -12,13 +12,13 @@ import (
 type placed struct {
 	start, end int
 	rule       *rule
-	node       codec.ID
+	node       codec.ID // None for a constant
+	frame      int
 }
 
 // render writes the bundle, and where each value came from.
 func (x *run) render() ([]byte, map[string]string) {
 	x.out = append(x.out[:0], `{"resourceType":"Bundle","type":"transaction","entry":[`...)
-	x.places, x.texts = x.places[:0], x.texts[:0]
 	entries := 0
 	for _, inst := range x.m.instances {
 		for f := range x.frames {
@@ -96,10 +96,10 @@ func (x *run) leaf(n *tnode, f int) (wrote, live bool) {
 		return false, false
 	}
 	x.out = append(x.out, x.arena[v.start:v.end]...)
-	if v.node != codec.None {
+	if v.node != codec.None || x.trace {
 		start := len(x.texts)
 		x.texts = append(x.texts, x.at...)
-		x.places = append(x.places, placed{start, len(x.texts), v.rule, v.node})
+		x.places = append(x.places, placed{start, len(x.texts), v.rule, v.node, f})
 	}
 	return true, !v.rule.isConst
 }
@@ -153,6 +153,9 @@ func (x *run) placeMap() map[string]string {
 	m := make(map[string]string, len(x.places))
 	last, name := codec.None, ""
 	for _, p := range x.places {
+		if p.node == codec.None {
+			continue
+		}
 		if p.node != last {
 			last, name = p.node, x.m.syntax.Place(x.d, p.node, nil)
 		}
@@ -181,8 +184,24 @@ func (x *run) appendURL(dst []byte, inst *instance, f int) []byte {
 	for ; f > 0; f = x.frames[f].parent {
 		seed = strconv.AppendInt(append(seed, '#'), int64(x.frames[f].n), 10)
 	}
+	return appendURN(dst, seed)
+}
+
+// URN returns the fullUrl "urn:uuid:…" of the n-th resource of a record of a
+// format: the same for the same parts.
+func URN(format string, parts []string, n int) string {
+	seed := []byte(format)
+	for _, p := range parts {
+		seed = append(append(seed, 0), p...)
+	}
+	return string(appendURN(nil, strconv.AppendInt(append(seed, '#'), int64(n), 10)))
+}
+
+// appendURN appends the name-based UUID of a seed (RFC 9562, version 8 with
+// SHA-256).
+func appendURN(dst, seed []byte) []byte {
 	sum := sha256.Sum256(seed)
-	sum[6], sum[8] = sum[6]&0x0f|0x80, sum[8]&0x3f|0x80 // RFC 9562 version 8
+	sum[6], sum[8] = sum[6]&0x0f|0x80, sum[8]&0x3f|0x80
 	var h [32]byte
 	hex.Encode(h[:], sum[:16])
 	dst = append(dst, "urn:uuid:"...)

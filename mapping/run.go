@@ -20,6 +20,7 @@ type run struct {
 	losses []Loss
 	faults []fhir.Issue
 
+	trace  bool // places hold the constants too
 	out    []byte
 	at     []byte // the path of what is being written
 	places []placed
@@ -73,6 +74,7 @@ func (x *run) reset(d *codec.Doc) {
 	x.d = d
 	x.frames, x.vals, x.arena = x.frames[:0], x.vals[:0], x.arena[:0]
 	x.losses, x.faults = x.losses[:0], x.faults[:0]
+	x.places, x.texts = x.places[:0], x.texts[:0]
 	x.used = slices.Grow(x.used[:0], d.Len())[:d.Len()]
 	clear(x.used)
 }
@@ -266,7 +268,11 @@ func (x *run) join(r *rule, f int) (*source, codec.ID, string) {
 		}
 		parts = append(parts, text)
 	}
-	return &r.sources[first], at, strings.Join(parts, "\n")
+	sep := r.constText
+	if sep == "" {
+		sep = "\n"
+	}
+	return &r.sources[first], at, strings.Join(parts, sep)
 }
 
 func (x *run) convert(r *rule, f int, s *source, node codec.ID, text string) {

@@ -1,0 +1,221 @@
+// Package fhir is the format fhir: a ServiceRequest, or a Bundle of type
+// transaction, batch or collection, as a partner that speaks FHIR sends it.
+// Nothing is mapped and there are no losses: a transaction whose resources have
+// no id passes byte for byte. Otherwise only the envelope is made anew: ids give
+// way to fullUrls and references between the entries follow; every other value
+// keeps its spelling.
+package fhir
+
+import (
+	"fmt"
+	"io"
+	"slices"
+
+	"trellis.example/fhir"
+	"trellis.example/mapping"
+)
+
+// MaxDocument is the largest document in bytes.
+const MaxDocument = 16 << 20
+
+// Format is the format fhir.
+type Format struct{}
+
+var _ mapping.Format = Format{}
+
+const (
+	version = "1.0.0"
+	name    = "fhir " + version
+)
+
+// Info describes the format.
+func (Format) Info() mapping.Info {
+	return mapping.Info{ID: "fhir", Version: version, Partner: "FHIR R4 referral: ServiceRequest, or Bundle of type transaction, batch or collection",
+		In: true, Out: true, MediaTypes: []string{"application/fhir+json", "application/json"}}
+}
+
+// ReadStream reads one document; see [Format.Read].
+func (f Format) ReadStream(r io.Reader, yield func(mapping.Record) bool) []fhir.Issue {
+	b, err := io.ReadAll(io.LimitReader(r, MaxDocument+1))
+	if err != nil {
+		return []fhir.Issue{{Severity: fhir.SeverityError, Code: fhir.Invalid, Text: "the document could not be read to its end"}}
+	}
+	res := f.read(b)
+	for _, rec := range res.Records {
+		if !yield(rec) {
+			break
+		}
+	}
+	return res.Faults
+}
+
+// Read wraps a single resource in a transaction Bundle, or passes a Bundle on
+// as the package says. The record's key is the first ServiceRequest's first
+// identifier.
+func (f Format) Read(doc []byte) mapping.Result { return f.read(slices.Clone(doc)) }
+
+func (Format) read(doc []byte) mapping.Result {
+	out := mapping.Result{Map: name}
+	res, err := fhir.DecodeLimit(doc, MaxDocument)
+	if err != nil {
+		out.Faults = fhir.AsError(err).Issues
+		return out
+	}
+	rec := mapping.Record{Key: key(res)}
+	switch res.Type() {
+	case "ServiceRequest":
+		rec.Bundle = wrap([]entry{{resource: res.Root()}}, rec.Key, doc)
+	case "Bundle":
+		rec.Bundle, rec.Faults = bundle(res, rec.Key, doc)
+	default:
+		rec.Faults = []fhir.Issue{issue(fhir.NotSupported, "Resource", "expected a ServiceRequest, or a Bundle that holds one")}
+	}
+	out.Records = []mapping.Record{rec}
+	return out
+}
+
+// entry is one resource on its way into the transaction.
+type entry struct {
+	url      string
+	resource fhir.Value
+}
+
+// bundle checks the shape of a Bundle and passes it on.
+func bundle(res fhir.Resource, key string, doc []byte) ([]byte, []fhir.Issue) {
+	root := res.Root()
+	switch root.Get("type").Text() {
+	case "transaction", "batch", "collection":
+	default:
+		return nil, []fhir.Issue{issue(fhir.NotSupported, "Bundle.type", "expected a Bundle of type transaction, batch or collection")}
+	}
+	var entries []entry
+	var faults []fhir.Issue
+	referral, plain, i := false, root.Get("type").Text() == "transaction", 0
+	for e := range root.Get("entry").All() {
+		r := e.Get("resource")
+		where := fmt.Sprintf("Bundle.entry[%d]", i)
+		method := e.At("request", "method").Text()
+		switch {
+		case r.Kind() != fhir.Object || r.Get("resourceType").Kind() != fhir.String:
+			faults = append(faults, issue(fhir.Required, where+".resource", "expected a resource"))
+		case method != "" && method != "POST":
+			faults = append(faults, issue(fhir.NotSupported, where+".request.method", "expected POST: a referral Bundle only creates"))
+		}
+		referral = referral || r.Get("resourceType").Text() == "ServiceRequest"
+		plain = plain && method == "POST" && e.Get("fullUrl").Text() != "" && !r.Get("id").Exists()
+		entries = append(entries, entry{e.Get("fullUrl").Text(), r})
+		i++
+	}
+	switch {
+	case !referral:
+		faults = append(faults, issue(fhir.Required, "Bundle.entry", "expected an entry with a ServiceRequest"))
+	case len(faults) == 0 && plain:
+		return doc, nil
+	}
+	if len(faults) > 0 {
+		return nil, faults
+	}
+	return relink(res, entries, key, doc)
+}
+
+// relink turns references by "Type/id" between the entries into references by
+// fullUrl, and wraps the result.
+func relink(res fhir.Resource, entries []entry, key string, doc []byte) ([]byte, []fhir.Issue) {
+	urls := map[string]string{}
+	for i := range entries {
+		e := &entries[i]
+		if e.url == "" {
+			e.url = mapping.URN("fhir", []string{key, string(doc)}, i)
+		}
+		if id := e.resource.Get("id").Text(); id != "" {
+			urls[e.resource.Get("resourceType").Text()+"/"+id] = e.url
+		}
+	}
+	ed := fhir.NewEditor(res.Root())
+	for _, e := range entries {
+		follow(ed, e.resource, urls)
+	}
+	linked, err := fhir.DecodeLimit(ed.Bytes(), 2*MaxDocument)
+	if err != nil {
+		return nil, fhir.AsError(err).Issues
+	}
+	i := 0
+	for e := range linked.Root().Get("entry").All() {
+		entries[i].resource = e.Get("resource")
+		i++
+	}
+	return wrap(entries, key, doc), nil
+}
+
+// follow rewrites the literal references below v that are in urls.
+func follow(ed *fhir.Editor, v fhir.Value, urls map[string]string) {
+	for m := range v.All() {
+		if url, ok := urls[m.Text()]; ok && m.Kind() == fhir.String && m.Key() == "reference" {
+			ed.SetString(m, url)
+		}
+		follow(ed, m, urls)
+	}
+}
+
+func issue(code fhir.Code, expression, text string) fhir.Issue {
+	return fhir.Issue{Severity: fhir.SeverityError, Code: code, Expression: expression, Source: expression, Text: text}
+}
+
+// wrap writes a transaction that creates the entries.
+func wrap(entries []entry, key string, doc []byte) []byte {
+	b := append(make([]byte, 0, len(doc)+256*(len(entries)+1)), `{"resourceType":"Bundle","type":"transaction","entry":[`...)
+	for i, e := range entries {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		if e.url == "" {
+			e.url = mapping.URN("fhir", []string{key, string(doc)}, i)
+		}
+		b = append(b, `{"fullUrl":`...)
+		b = fhir.AppendString(b, e.url)
+		b = append(b, `,"resource":`...)
+		b = appendWithoutID(b, e.resource)
+		b = append(b, `,"request":{"method":"POST","url":`...)
+		b = fhir.AppendString(b, e.resource.Get("resourceType").Text())
+		b = append(b, `}}`...)
+	}
+	return append(b, `]}`...)
+}
+
+// appendWithoutID appends the resource; an id is the receiver's to give.
+func appendWithoutID(b []byte, r fhir.Value) []byte {
+	if !r.Get("id").Exists() {
+		return append(b, r.Raw()...)
+	}
+	sep := byte('{')
+	for m := range r.All() {
+		if m.Key() == "id" {
+			continue
+		}
+		b = append(fhir.AppendString(append(b, sep), m.Key()), ':')
+		b = append(b, m.Raw()...)
+		sep = ','
+	}
+	return append(b, '}')
+}
+
+// key is the first ServiceRequest's first identifier value.
+func key(res fhir.Resource) string {
+	if res.Type() == "ServiceRequest" {
+		return res.Root().At("identifier", 0, "value").Text()
+	}
+	for e := range res.Root().Get("entry").All() {
+		if r := e.Get("resource"); r.Get("resourceType").Text() == "ServiceRequest" {
+			return r.At("identifier", 0, "value").Text()
+		}
+	}
+	return ""
+}
+
+// Write returns the document unchanged.
+func (Format) Write(resource []byte) mapping.Written {
+	if _, err := fhir.DecodeLimit(resource, MaxDocument); err != nil {
+		return mapping.Written{Faults: fhir.AsError(err).Issues}
+	}
+	return mapping.Written{Document: string(resource)}
+}

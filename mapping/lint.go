@@ -1,0 +1,175 @@
+package mapping
+
+import (
+	"fmt"
+	"slices"
+
+	"trellis.example/fhir"
+)
+
+// A Finding is something that is wrong, or odd, in a map that compiles.
+type Finding struct {
+	// Error says that the map must not be used like this.
+	Error bool `json:"error"`
+	// Place is a rule id, a field, a table or a group.
+	Place string `json:"place"`
+	Text  string `json:"text"`
+}
+
+// A Field tells what a map does with one field of the partner's format.
+type Field struct {
+	Name string `json:"name"`
+	// In are the rules that carry the field into FHIR, Out those that write it.
+	In  []string `json:"in"`
+	Out []string `json:"out"`
+	// Dropped are the rules that lose it on purpose.
+	Dropped []string `json:"dropped"`
+	// Asked are the conditions that read it.
+	Asked []string `json:"asked"`
+}
+
+// A Coverage tells which of the partner's fields a map carries.
+type Coverage struct {
+	Fields []Field `json:"fields"`
+	// In and Out count the fields that are carried each way.
+	In  int `json:"in"`
+	Out int `json:"out"`
+}
+
+// Coverage lists the partner's fields with the rules that handle them.
+func (m *Map) Coverage() Coverage {
+	var c Coverage
+	for _, name := range m.spec.Fields {
+		f := m.field(name)
+		if len(f.In) > 0 {
+			c.In++
+		}
+		if len(f.Out) > 0 {
+			c.Out++
+		}
+		c.Fields = append(c.Fields, f)
+	}
+	return c
+}
+
+func (m *Map) field(name string) Field {
+	f := Field{Name: name}
+	for _, r := range m.rules {
+		id := r.spec.ID
+		if m.touches(name, r.spec.paths()...) {
+			switch {
+			case r.drops():
+				f.Dropped = append(f.Dropped, id)
+			default:
+				if r.dir&inward != 0 && r.inst != nil {
+					f.In = append(f.In, id)
+				}
+				if r.dir&outward != 0 {
+					f.Out = append(f.Out, id)
+				}
+			}
+		}
+		for _, c := range r.spec.When {
+			if m.touches(name, c.Partner) {
+				f.Asked = append(f.Asked, id)
+			}
+		}
+	}
+	for _, g := range m.groups[1:] {
+		for _, c := range g.when {
+			if m.touches(name, c.path) {
+				f.Asked = append(f.Asked, "group "+g.name)
+			}
+		}
+	}
+	return f
+}
+
+// touches reports whether one of the paths is the field or lies in it.
+func (m *Map) touches(field string, paths ...string) bool {
+	f, err := m.syntax.Path(field)
+	if err != nil {
+		return false
+	}
+	return slices.ContainsFunc(paths, func(p string) bool {
+		steps, err := m.syntax.Path(p)
+		return err == nil && hasPrefix(steps, f)
+	})
+}
+
+// Lint finds what compiles but should not be used: fields that nobody thought
+// of, a map that carries less than half of its format, codes with a wrong check
+// digit, tables and groups that nothing uses, fields that are not written back.
+func (m *Map) Lint() []Finding {
+	var out []Finding
+	cov := m.Coverage()
+	for _, f := range cov.Fields {
+		switch {
+		case len(f.In)+len(f.Out)+len(f.Dropped)+len(f.Asked) == 0:
+			out = append(out, Finding{true, f.Name, "no rule handles this field: carry it, or drop it with a loss"})
+		case len(f.In) > 0 && len(f.Out) == 0:
+			out = append(out, Finding{false, f.Name, "read but never written back"})
+		}
+	}
+	if 2*max(cov.In, cov.Out) < len(cov.Fields) {
+		out = append(out, Finding{true, m.spec.ID, fmt.Sprintf("only %d of %d fields are carried into FHIR: a map may not drop most of its format", cov.In, len(cov.Fields))})
+	}
+	return append(append(out, m.lintUse()...), m.lintCodes()...)
+}
+
+func (m *Map) lintUse() []Finding {
+	var out []Finding
+	for id := range m.tables {
+		if !slices.ContainsFunc(m.rules, func(r *rule) bool { return r.spec.Table == id }) {
+			out = append(out, Finding{true, "table " + id, "no rule uses this table"})
+		}
+	}
+	for i, g := range m.groups[1:] {
+		used := slices.ContainsFunc(m.rules, func(r *rule) bool { return slices.Contains(m.chain(r.group), i+1) })
+		if !used {
+			out = append(out, Finding{true, "group " + g.name, "no rule repeats over this group"})
+		}
+	}
+	slices.SortFunc(out, func(a, b Finding) int { return compare(a.Place, b.Place) })
+	return out
+}
+
+func compare(a, b string) int {
+	switch {
+	case a < b:
+		return -1
+	case a > b:
+		return 1
+	}
+	return 0
+}
+
+const snomed = "http://snomed.info/sct"
+
+// lintCodes checks the check digits of SNOMED CT codes in tables and constants.
+func (m *Map) lintCodes() []Finding {
+	var out []Finding
+	bad := func(place, code string) {
+		if !fhir.SNOMED(code) {
+			out = append(out, Finding{true, place, "the SNOMED CT code has a wrong check digit"})
+		}
+	}
+	for i := range m.tableList {
+		for _, row := range m.tableList[i].Rows {
+			if row.System == snomed {
+				bad("table "+m.tableList[i].ID, row.Code)
+			}
+		}
+	}
+	for _, r := range m.rules {
+		if !r.isConst || r.inst == nil || r.leaf.key != "code" {
+			continue
+		}
+		for _, k := range r.leaf.parent.kids {
+			if k.key == "system" && len(k.rules) == 1 && k.rules[0].constText == snomed {
+				bad("rule "+r.spec.ID, r.constText)
+			}
+		}
+	}
+	return out
+}
