@@ -24,7 +24,7 @@ type Field struct {
 	Out []string `json:"out"`
 	// Dropped are the rules that lose it on purpose.
 	Dropped []string `json:"dropped"`
-	// Asked are the conditions that read it.
+	// Asked are the conditions and the key, as far as they read it.
 	Asked []string `json:"asked"`
 }
 
@@ -74,6 +74,9 @@ func (m *Map) field(name string) Field {
 				f.Asked = append(f.Asked, id)
 			}
 		}
+	}
+	if m.touches(name, m.spec.Key...) {
+		f.Asked = append(f.Asked, "key")
 	}
 	for _, g := range m.groups[1:] {
 		for _, c := range g.when {

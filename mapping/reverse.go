@@ -21,6 +21,7 @@ type back struct {
 	used    []bool              // by value index: some rule carried it
 	frames  []backFrame
 	wrote   []wrote
+	oneWay  []oneWay
 	losses  []Loss
 	faults  []fhir.Issue
 }
@@ -44,6 +45,13 @@ type wrote struct {
 	frame int
 }
 
+// oneWay is a value that a rule reads but never writes back.
+type oneWay struct {
+	rule  *rule
+	frame int
+	value fhir.Value
+}
+
 // Write writes a FHIR Bundle, or a single resource, as one record of the
 // partner's format. Every element that the format does not carry is a loss.
 func (m *Map) Write(resource []byte) Written {
@@ -59,6 +67,7 @@ func (m *Map) Write(resource []byte) Written {
 	b.identify()
 	b.carry()
 	b.settle()
+	b.excuse()
 	b.residue(res.Root())
 	w := Written{Losses: b.losses, Faults: b.faults}
 	if fhir.Faults(b.faults) != nil {

@@ -1,6 +1,7 @@
 package mapping
 
 import (
+	"slices"
 	"strings"
 
 	"trellis.example/fhir"
@@ -50,10 +51,7 @@ func (b *back) one(r *rule, f int) {
 		return
 	}
 	if r.dir&outward == 0 {
-		if !b.isUsed(v) {
-			b.use(v, r)
-			b.lose(v, r, oneWayText(r))
-		}
+		b.oneWay = append(b.oneWay, oneWay{r, f, v})
 		return
 	}
 	text, ok := r.conv.out(v)
@@ -70,6 +68,41 @@ func (b *back) one(r *rule, f int) {
 	if r.spec.Loss != "" {
 		b.lose(v, r, r.spec.Loss)
 	}
+}
+
+// excuse reports the values that the map reads but never writes back, unless
+// another rule wrote the same text to the same field.
+func (b *back) excuse() {
+	for _, o := range b.oneWay {
+		if b.isUsed(o.value) {
+			continue
+		}
+		b.use(o.value, o.rule)
+		if !b.stands(o) {
+			b.lose(o.value, o.rule, oneWayText(o.rule))
+		}
+	}
+}
+
+func (b *back) stands(o oneWay) bool {
+	if o.rule.conv.out == nil {
+		return false
+	}
+	text, ok := o.rule.conv.out(o.value)
+	s, f := &o.rule.sources[0], o.frame
+	for range s.up {
+		f = b.frames[f].parent
+	}
+	g := b.m.groups[b.frames[f].group]
+	if g.split != "" && len(s.rest) == 0 {
+		at := b.d.Leaf(b.d.Find(b.frames[b.frames[f].parent].node, g.rest))
+		return ok && at != codec.None && slices.Contains(strings.Split(b.d.Text(at), g.split), text)
+	}
+	if b.frames[f].node == codec.None {
+		return false
+	}
+	at := b.d.Leaf(b.d.Find(b.frames[f].node, s.rest))
+	return ok && at != codec.None && b.d.Text(at) == text
 }
 
 func oneWayText(r *rule) string {

@@ -347,7 +347,13 @@ func (x *run) refer(r *rule, f int) {
 	*v = val{rule: r, node: codec.None, start: start, end: len(x.arena)}
 }
 
+// fault reports a problem of a place, once: several rules may read one field.
 func (x *run) fault(r *rule, place string, p *problem) {
+	for i := range x.faults {
+		if x.faults[i].Source == place && x.faults[i].Text == p.want {
+			return
+		}
+	}
 	is := fhir.Issue{Severity: fhir.SeverityError, Code: p.code, Text: p.want, Expression: r.expr, Source: place, Rule: r.spec.ID}
 	x.faults = append(x.faults, is)
 }

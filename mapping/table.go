@@ -20,7 +20,7 @@ type table struct {
 // no single way back.
 func compileTable(s *tableSpec) (*table, error) {
 	t := &table{spec: s, byText: map[string]*tableRow{}, byCode: map[string]*tableRow{}}
-	t.unknown = problem{fhir.CodeInvalid, fmt.Sprintf("expected one of the %d values of table %s %s", len(s.Rows), s.ID, s.Version)}
+	t.unknown = problem{fhir.CodeInvalid, "expected " + s.values()}
 	backs, seen := map[string]int{}, map[string]bool{}
 	var errs []error
 	for i := range s.Rows {
@@ -45,6 +45,21 @@ func compileTable(s *tableSpec) (*table, error) {
 		}
 	}
 	return t, errors.Join(errs...)
+}
+
+// values says which values the table knows; a long table is named only.
+func (s *tableSpec) values() string {
+	const listed = 20
+	if len(s.Rows) > listed {
+		return fmt.Sprintf("one of the %d values of table %s %s", len(s.Rows), s.ID, s.Version)
+	}
+	var list []string
+	for _, row := range s.Rows {
+		if row.Reverse == nil || *row.Reverse {
+			list = append(list, row.Partner)
+		}
+	}
+	return "one of: " + strings.Join(list, ", ") + fmt.Sprintf(" (table %s %s)", s.ID, s.Version)
 }
 
 func (t *table) fold(s string) string {
