@@ -23,7 +23,7 @@ func ParseID(id string) (seq int64, n int, ok bool) {
 	}
 	n, err = strconv.Atoi(b)
 	r := Record{Seq: seq, N: n}
-	return seq, n, err == nil && r.ID() == id
+	return seq, n, err == nil && n >= 0 && r.ID() == id
 }
 
 // Render returns the record as an AuditEvent in JSON. site is this server's
