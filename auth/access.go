@@ -40,13 +40,13 @@ type View struct {
 	labels  []string
 }
 
-// NewView returns the view of one caller: what at least one of the parties may
-// see, of the given types ("*": every type), with no security label but those
-// it is cleared for. A request's view comes from its Grant; NewView is how a
-// Grant makes one, and how tests of a store do.
+// NewView returns the view of one caller: what is public or at least one of the
+// parties may see, of the given types ("*": every type), with no security label
+// but those it is cleared for. A request's view comes from its Grant; NewView
+// is for tests of what takes one.
 func NewView(parties, types, labels []string) View {
 	v := View{types: make(map[string]bool, len(types)), labels: slices.Clone(labels)}
-	v.parties = slices.Clone(parties)
+	v.parties = append([]string{PartyPublic}, parties...)
 	slices.Sort(v.parties)
 	v.parties = slices.Compact(v.parties)
 	for _, t := range types {

@@ -16,6 +16,7 @@ var blobTests = []test{
 	{"SecondStoringAddsRefs", testBlobRefs},
 	{"SweptWithoutRefs", testBlobSweep},
 	{"WrongHash", testBlobHash},
+	{"WithoutDataOnlyGainsRefs", testBlobRefsOnly},
 }
 
 func blobOf(data []byte, refs ...store.Key) store.Blob {
@@ -100,4 +101,21 @@ func testBlobHash(t *testing.T, f *fixture) {
 	}
 	_, err := f.Blob(ctx(t), b.Hash)
 	wantErr(t, "after that", err, store.ErrNotFound)
+}
+
+func testBlobRefsOnly(t *testing.T, f *fixture) {
+	k, other := f.key("Task"), f.key("Task")
+	full := blobOf(noise(1000), other)
+	refs := store.Blob{Hash: full.Hash, Refs: []store.Key{k}}
+	c := store.Commit{Writes: []store.Write{f.write(k, 0, ownedBy("a"))}, Originals: []store.Blob{refs}}
+	_, err := f.Commit(ctx(t), c)
+	wantErr(t, "refs of a blob never stored", err, store.ErrNotFound)
+	_, err = f.Read(ctx(t), system, k)
+	wantErr(t, "the write beside them", err, store.ErrNotFound)
+	f.commit(t, store.Commit{Originals: []store.Blob{full}})
+	f.commit(t, c)
+	got, err := f.Blob(ctx(t), full.Hash)
+	if err != nil || !bytes.Equal(got.Data, full.Data) || got.Type != full.Type || !slices.Equal(got.Refs, []store.Key{k, other}) {
+		t.Errorf("%d bytes of %s for %v, %v", len(got.Data), got.Type, got.Refs, err)
+	}
 }

@@ -35,10 +35,11 @@ func Crash(t *testing.T, arg string, open func(t *testing.T) store.Store) {
 		kills = 2
 	}
 	var acked []string
+	events := map[string]bool{} // leased so far
 	for n := range kills {
 		acked = append(acked, killOnce(t, arg, fmt.Sprintf("run%d", n))...)
 		s := open(t)
-		checkCrash(t, s, acked)
+		checkCrash(t, s, acked, events)
 		if err := s.Close(); err != nil {
 			t.Errorf("Close: %v", err)
 		}
@@ -130,10 +131,11 @@ func crashCommit(id string) store.Commit {
 	}
 }
 
-// checkCrash compares what is stored with what was acknowledged.
-func checkCrash(t *testing.T, s store.Store, acked []string) {
+// checkCrash compares what is stored with what was acknowledged. It leases all
+// events, for good, and adds them to events.
+func checkCrash(t *testing.T, s store.Store, acked []string, events map[string]bool) {
 	f := &fixture{Store: s, clock: new(Clock)}
-	audited, found, events := map[string]bool{}, map[string]int{}, map[string]bool{}
+	audited, found := map[string]bool{}, map[string]int{}
 	for _, r := range f.audits(t) {
 		audited[strings.TrimPrefix(r.Entities[0], "Task/")] = true
 	}
@@ -142,12 +144,15 @@ func checkCrash(t *testing.T, s store.Store, acked []string) {
 			found[v.Key.ID]++
 		}
 	}
-	leases, err := s.LeaseEvents(ctx(t), "crash", 1<<20, time.Nanosecond)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, l := range leases {
-		events[l.ID] = true
+	for leased := 1; leased > 0; {
+		leases, err := s.LeaseEvents(ctx(t), "crash", 500, time.Hour)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, l := range leases {
+			events[l.ID] = true
+		}
+		leased = len(leases)
 	}
 	for _, id := range acked {
 		if found[id] != 2 || !audited[id] || !events[id] {

@@ -1,6 +1,8 @@
 package storetest
 
 import (
+	"cmp"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -30,7 +32,8 @@ func (f *fixture) emit(t *testing.T, events ...store.Event) {
 	}
 }
 
-// lease leases up to n events of "topic" for a minute; the ids must be those.
+// lease leases up to n events of "topic" for a minute; the ids must be those,
+// in any order, as they are of several partitions. The answer is in theirs.
 func (f *fixture) lease(t *testing.T, n int, ids ...string) []store.Lease {
 	t.Helper()
 	got, err := f.LeaseEvents(ctx(t), "topic", n, time.Minute)
@@ -40,6 +43,9 @@ func (f *fixture) lease(t *testing.T, n int, ids ...string) []store.Lease {
 	if len(got) != len(ids) {
 		t.Fatalf("leased %d events, want %v", len(got), ids)
 	}
+	slices.SortFunc(got, func(a, b store.Lease) int {
+		return cmp.Compare(slices.Index(ids, a.ID), slices.Index(ids, b.ID))
+	})
 	for i, l := range got {
 		if l.ID != ids[i] || string(l.Payload) != "payload of "+l.ID || l.Topic != "topic" || l.Token == "" {
 			t.Errorf("leased %+v, want %s", l, ids[i])
@@ -49,15 +55,22 @@ func (f *fixture) lease(t *testing.T, n int, ids ...string) []store.Lease {
 }
 
 func testLease(t *testing.T, f *fixture) {
-	f.emit(t, f.event("1", "topic", "p"), f.event("2", "topic", "q"), f.event("3", "topic", "r"))
-	got := f.lease(t, 2, "1", "2")
-	if got[0].Attempt != 1 || got[0].Partition != "p" {
+	f.emit(t, f.event("1", "topic", "p1"), f.event("2", "topic", "p2"), f.event("3", "topic", "p3"))
+	got, err := f.LeaseEvents(ctx(t), "topic", 2, time.Minute)
+	if err != nil || len(got) != 2 || got[0].ID == got[1].ID {
+		t.Fatalf("leased %+v, %v; want two of three", got, err)
+	}
+	if got[0].Attempt != 1 || got[0].Partition != "p"+got[0].ID {
 		t.Errorf("first lease: attempt %d in partition %q", got[0].Attempt, got[0].Partition)
 	}
 	if d := got[0].Until.Sub(f.clock.Now()); d < 50*time.Second || d > 70*time.Second {
 		t.Errorf("leased for %v, want a minute", d)
 	}
-	for _, l := range append(got, f.lease(t, 5, "3")...) {
+	rest, err := f.LeaseEvents(ctx(t), "topic", 5, time.Minute)
+	if err != nil || len(rest) != 1 {
+		t.Fatalf("leased %+v, %v; want the third", rest, err)
+	}
+	for _, l := range append(got, rest...) {
 		if err := f.DoneEvent(ctx(t), l); err != nil {
 			t.Errorf("DoneEvent: %v", err)
 		}
@@ -97,7 +110,7 @@ func testPartition(t *testing.T, f *fixture) {
 
 func testRetry(t *testing.T, f *fixture) {
 	f.emit(t, f.event("1", "topic", "p"), f.event("2", "topic", "p"))
-	l := f.lease(t, 1, "1")[0]
+	l := f.lease(t, 5, "1")[0]
 	if err := f.RetryEvent(ctx(t), l, f.clock.Now().Add(10*time.Minute)); err != nil {
 		t.Fatal(err)
 	}
@@ -177,9 +190,13 @@ func testWorkers(t *testing.T, f *fixture) {
 
 func testEventsReopen(t *testing.T, f *fixture) {
 	f.emit(t, f.event("1", "topic", "p"), f.event("2", "topic", "q"))
-	f.lease(t, 1, "1")
+	held, err := f.LeaseEvents(ctx(t), "topic", 1, time.Minute)
+	if err != nil || len(held) != 1 {
+		t.Fatalf("leased %+v, %v; want one", held, err)
+	}
 	f.crash(t)
-	f.lease(t, 5, "2") // 1 is still leased to the worker that died
+	other := map[string]string{"1": "2", "2": "1"}[held[0].ID]
+	f.lease(t, 5, other) // the first is still leased to the worker that died
 	f.clock.Advance(2 * time.Minute)
 	f.lease(t, 5, "1", "2")
 }

@@ -1,0 +1,46 @@
+// Package sqlitestore keeps the store in one SQLite file. It is the embedded
+// default: a fresh machine needs nothing else.
+//
+// It promises what package store does, and:
+//
+//   - A commit that returned nil is on disk: WAL with synchronous=FULL.
+//   - One process serves a directory; see [Beside] for the others.
+//   - Commits that wait share a transaction (group commit), and yet each wins
+//     or loses by itself. Nobody waits for a group to fill.
+//   - A disk that is full or fails makes commits fail whole with
+//     ErrUnavailable; they succeed again once there is room.
+//   - A search examines at most 10,000 candidates, else ErrTooCostly.
+//
+// # Layout
+//
+// Every version has a position: the number of its group commit in the upper
+// bits and, in the lower, the rank of its id in the group backwards. Going down
+// the positions is the order of an answer, so that an index row is a pair of
+// integers and a page of a search is a range. Versions are only ever appended.
+//
+//	meta         seq: the last commit; horizon: snapshots below it have
+//	             expired; audited: the last commit whose audit is indexed
+//	heads        (type, id) → position and number of the newest version, access
+//	versions     position → key, number, time, index entries, body (the only copy)
+//	past         (type, id, number) → position of a replaced version, and the
+//	             commit that replaced it
+//	closed       replaced versions that still have index rows, by time
+//	exact        (term, position): tokens, references, URIs, and the type itself
+//	dates        (term, end of the range, position)
+//	texts        (term, value, position)
+//	slots        in which commits the times of five minutes lie
+//	claims       (scope, key) → expiry, answer
+//	outbox       events in order, the first of each partition marked
+//	audit        commit → the entries of its group, packed
+//	audit_terms  (term, commit): what an audit search looks for; filled behind
+//	             the commits, and up to date before a search is answered
+//	blobs, chunks, refs   originals, in pieces of 1 MB
+//	docs         (kind, id) → version, body
+//
+// A term is a hash of type, party, parameter and value. Selective entries have
+// one row without a party; common ones have one for each party of the access
+// and one for views that are limited to none. Rows yield candidates, which are
+// compared with their version's own entries, its key's present access and the
+// snapshot before they count; a row that is stale or meets another's hash costs
+// time and nothing else.
+package sqlitestore

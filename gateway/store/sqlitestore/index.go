@@ -1,0 +1,137 @@
+package sqlitestore
+
+import (
+	"cmp"
+	"crypto/sha256"
+	"encoding/binary"
+	"slices"
+	"strings"
+
+	"trellis.example/auth"
+	"trellis.example/gateway/store"
+)
+
+// everyone is the party under which a common entry is found by a view that is
+// limited to none. A real party cannot have this name: it is no valid text.
+const everyone = "\xff"
+
+// typeParam is the parameter of the entry by which a type alone is searched.
+const typeParam = "_type"
+
+// term returns the 64-bit name of what index rows are found by: a truncated
+// hash. Rows are only candidates, compared with the version's own entries
+// before they count, so that two terms which meet in one name do no harm.
+func term(parts ...string) int64 {
+	buf := make([]byte, 0, 192)
+	for _, p := range parts {
+		buf = putString(buf, p)
+	}
+	sum := sha256.Sum256(buf)
+	return int64(binary.LittleEndian.Uint64(sum[:]))
+}
+
+// kindNames are the kinds as they enter a term. Tokens are found by their
+// value; the system is compared afterwards.
+var kindNames = [...]string{store.Token: "t", store.Reference: "r", store.Date: "d", store.Text: "x", store.URI: "u"}
+
+func kindName(k store.Kind) string {
+	if int(k) < len(kindNames) {
+		return kindNames[k]
+	}
+	return ""
+}
+
+// rows are the index rows of one version.
+type rows struct {
+	exact []int64
+	dates []dateRow
+	texts []textRow
+}
+
+type dateRow struct{ h, high int64 }
+
+type textRow struct {
+	h     int64
+	value string
+}
+
+// indexParties returns the parties under which common entries are stored.
+func indexParties(a auth.Access) []string { return append(slices.Clone(a.Parties), everyone) }
+
+// indexRows returns the rows of a version: those of selective entries once,
+// those of common ones once for each party.
+func indexRows(typ string, parties []string, index []store.Index) rows {
+	var r rows
+	for _, p := range parties {
+		r.exact = append(r.exact, term(typ, p, typeParam, "", ""))
+	}
+	once := []string{""}
+	for _, i := range index {
+		under := once
+		if i.Common {
+			under = parties
+		}
+		for _, p := range under {
+			r.add(typ, p, i)
+		}
+	}
+	slices.Sort(r.exact)
+	r.exact = slices.Compact(r.exact)
+	return r
+}
+
+func (r *rows) add(typ, party string, i store.Index) {
+	switch i.Kind {
+	case store.Date:
+		r.dates = append(r.dates, dateRow{term(typ, party, i.Param, kindName(i.Kind), ""), i.High})
+	case store.Text:
+		r.texts = append(r.texts, textRow{term(typ, party, i.Param, kindName(i.Kind), ""), i.Value})
+	default:
+		r.exact = append(r.exact, term(typ, party, i.Param, kindName(i.Kind), i.Value))
+	}
+}
+
+// viewParties returns the parties whose common entries a view may find.
+func viewParties(v auth.View) []string {
+	if v.All() {
+		return []string{everyone}
+	}
+	parties := slices.Clone(v.Parties())
+	if !slices.Contains(parties, auth.PartyPublic) {
+		parties = append(parties, auth.PartyPublic)
+	}
+	return parties
+}
+
+// A posRow is an index row of one position, ready to be inserted.
+type posRow struct{ h, pos int64 }
+
+func comparePosRows(a, b posRow) int {
+	return cmp.Or(cmp.Compare(a.h, b.h), cmp.Compare(a.pos, b.pos))
+}
+
+// Positions. Every version has a position, larger for what comes earlier in an
+// answer's order: the commit number, and within it the ids backwards.
+const (
+	posBits   = 16
+	posMask   = 1<<posBits - 1
+	maxWrites = 10_000 // of one commit; a group may hold some more
+)
+
+func position(seq int64, ordinal int) int64 { return seq<<posBits | int64(posMask-ordinal) }
+
+func seqOf(pos int64) int64 { return pos >> posBits }
+
+// ordinals gives each id its rank, so that positions are in id order.
+func ordinals(ids []string) []int {
+	order := make([]int, len(ids))
+	for i := range order {
+		order[i] = i
+	}
+	slices.SortStableFunc(order, func(a, b int) int { return strings.Compare(ids[a], ids[b]) })
+	ranks := make([]int, len(ids))
+	for rank, i := range order {
+		ranks[i] = rank
+	}
+	return ranks
+}

@@ -1,0 +1,185 @@
+package sqlitestore
+
+import (
+	"encoding/binary"
+	"errors"
+	"time"
+
+	"trellis.example/auth"
+	"trellis.example/gateway/audit"
+	"trellis.example/gateway/store"
+)
+
+// Packed values are sequences of uvarints, varints and length-prefixed
+// strings. Those that are kept for long begin with a format number.
+
+// errPacked reports bytes that are no packed value: a damaged database.
+var errPacked = errors.New("damaged record")
+
+func putString(b []byte, s string) []byte {
+	return append(binary.AppendUvarint(b, uint64(len(s))), s...)
+}
+
+func putStrings(b []byte, ss []string) []byte {
+	b = binary.AppendUvarint(b, uint64(len(ss)))
+	for _, s := range ss {
+		b = putString(b, s)
+	}
+	return b
+}
+
+// An unpacker reads packed bytes; after the first fault it yields zeros.
+type unpacker struct {
+	b   []byte
+	bad bool
+}
+
+func (u *unpacker) fail() { u.b, u.bad = nil, true }
+
+func (u *unpacker) uint() uint64 {
+	n, size := binary.Uvarint(u.b)
+	if size <= 0 {
+		u.fail()
+		return 0
+	}
+	u.b = u.b[size:]
+	return n
+}
+
+func (u *unpacker) int() int64 {
+	n, size := binary.Varint(u.b)
+	if size <= 0 {
+		u.fail()
+		return 0
+	}
+	u.b = u.b[size:]
+	return n
+}
+
+func (u *unpacker) bytes() []byte {
+	n := u.uint()
+	if n > uint64(len(u.b)) {
+		u.fail()
+		return nil
+	}
+	s := u.b[:n]
+	u.b = u.b[n:]
+	return s
+}
+
+func (u *unpacker) string() string { return string(u.bytes()) }
+
+// count reads the length of a list, whose elements take at least a byte each.
+func (u *unpacker) count() int {
+	n := u.uint()
+	if n > uint64(len(u.b)) {
+		u.fail()
+		return 0
+	}
+	return int(n)
+}
+
+func (u *unpacker) strings() []string {
+	n := u.count()
+	if n == 0 {
+		return nil
+	}
+	ss := make([]string, n)
+	for i := range ss {
+		ss[i] = u.string()
+	}
+	return ss
+}
+
+// end returns errPacked unless all was read without fault.
+func (u *unpacker) end() error {
+	if u.bad || len(u.b) != 0 {
+		return errPacked
+	}
+	return nil
+}
+
+func packAccess(a auth.Access) []byte {
+	b := putString(make([]byte, 0, 64), a.Owner)
+	return putStrings(putStrings(b, a.Parties), a.Labels)
+}
+
+func unpackAccess(b []byte) (auth.Access, error) {
+	u := unpacker{b: b}
+	a := auth.Access{Owner: u.string(), Parties: u.strings(), Labels: u.strings()}
+	return a, u.end()
+}
+
+// packEntries packs what a version was indexed by: the parties for whom, and
+// the entries.
+func packEntries(parties []string, index []store.Index) []byte {
+	b := putStrings(make([]byte, 0, 64+64*len(index)), parties)
+	for _, i := range index {
+		kind := uint64(i.Kind) << 1
+		if i.Common {
+			kind |= 1
+		}
+		b = putString(binary.AppendUvarint(b, kind), i.Param)
+		switch i.Kind {
+		case store.Date:
+			b = binary.AppendVarint(binary.AppendVarint(b, i.Low), i.High)
+		case store.Token:
+			b = putString(putString(b, i.System), i.Value)
+		default:
+			b = putString(b, i.Value)
+		}
+	}
+	return b
+}
+
+func unpackEntries(b []byte) (parties []string, index []store.Index, err error) {
+	u := unpacker{b: b}
+	parties = u.strings()
+	for len(u.b) > 0 {
+		kind := u.uint()
+		i := store.Index{Kind: store.Kind(kind >> 1), Common: kind&1 == 1, Param: u.string()}
+		switch i.Kind {
+		case store.Date:
+			i.Low, i.High = u.int(), u.int()
+		case store.Token:
+			i.System, i.Value = u.string(), u.string()
+		default:
+			i.Value = u.string()
+		}
+		index = append(index, i)
+	}
+	return parties, index, u.end()
+}
+
+// auditFormat is the first byte of a packed group of audit entries.
+const auditFormat = 1
+
+func packAudit(b []byte, e audit.Entry) []byte {
+	b = binary.AppendVarint(b, e.At.UnixMilli())
+	for _, s := range [...]string{string(e.Action), e.Interaction, e.Outcome, e.Client, e.Party, e.Role, e.Address, e.RequestID} {
+		b = putString(b, s)
+	}
+	b = putStrings(putStrings(b, e.Entities), e.Patients)
+	return binary.AppendVarint(b, int64(e.Count))
+}
+
+// unpackAudit reads a group of packed entries.
+func unpackAudit(seq int64, b []byte) ([]audit.Record, error) {
+	if len(b) == 0 || b[0] != auditFormat {
+		return nil, errPacked
+	}
+	var rs []audit.Record
+	u := unpacker{b: b[1:]}
+	for n := 0; len(u.b) > 0; n++ {
+		r := audit.Record{Seq: seq, N: n}
+		r.At = time.UnixMilli(u.int()).UTC()
+		r.Action = audit.Action(u.string())
+		for _, s := range [...]*string{&r.Interaction, &r.Outcome, &r.Client, &r.Party, &r.Role, &r.Address, &r.RequestID} {
+			*s = u.string()
+		}
+		r.Entities, r.Patients = u.strings(), u.strings()
+		r.Count = int(u.int())
+		rs = append(rs, r)
+	}
+	return rs, u.end()
+}

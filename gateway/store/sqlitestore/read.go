@@ -1,0 +1,113 @@
+package sqlitestore
+
+import (
+	"context"
+	"database/sql/driver"
+	"math"
+	"time"
+
+	"trellis.example/auth"
+	"trellis.example/gateway/store"
+)
+
+// Read implements store.Store.
+func (s *Store) Read(ctx context.Context, v auth.View, k store.Key) (store.Version, error) {
+	return s.version(ctx, v, k, sqlRead, k.Type, k.ID)
+}
+
+// version reads the version that a query of six columns yields.
+func (s *Store) version(ctx context.Context, view auth.View, k store.Key, sql string, args ...any) (v store.Version, err error) {
+	err = s.read(ctx, func(c *conn) error {
+		return c.query(sql, func(row []driver.Value) error {
+			access, err := unpackAccess(bytesOf(row[2]))
+			if err != nil {
+				return damaged(err)
+			}
+			v = makeVersion(k, row[0], row[1], row[3], row[4], row[5])
+			v.Access = access
+			return nil
+		}, args...)
+	})
+	if err == nil && (v.Number == 0 || !view.Sees(k.Type, v.Access)) {
+		return store.Version{}, store.ErrNotFound
+	}
+	return v, err
+}
+
+func makeVersion(k store.Key, pos, number, updated, deleted, body driver.Value) store.Version {
+	v := store.Version{
+		Key: k, Number: int(integer(number)), Seq: seqOf(integer(pos)),
+		Updated: time.UnixMilli(integer(updated)).UTC(), Deleted: integer(deleted) != 0,
+	}
+	if !v.Deleted {
+		v.Body = bytesOf(body)
+	}
+	return v
+}
+
+// ReadVersion implements store.Store.
+func (s *Store) ReadVersion(ctx context.Context, v auth.View, k store.Key, number int) (store.Version, error) {
+	got, err := s.version(ctx, v, k, sqlReadPast, k.Type, k.ID, number)
+	if err == nil || ctx.Err() != nil {
+		return got, err
+	}
+	// It is not in the past: it may be the present one.
+	now, nerr := s.Read(ctx, v, k)
+	if nerr == nil && now.Number == number {
+		return now, nil
+	}
+	if nerr == nil {
+		// It may have passed between the two look-ups.
+		return s.version(ctx, v, k, sqlReadPast, k.Type, k.ID, number)
+	}
+	return store.Version{}, nerr
+}
+
+// History implements store.Store.
+func (s *Store) History(ctx context.Context, q store.HistoryQuery) (page store.Page, err error) {
+	limit := min(max(q.Limit, 1), 1000)
+	page.Total = -1
+	err = s.snapshot(ctx, func(c *conn) error {
+		page.Snapshot, _, err = c.number(sqlMeta, "seq")
+		if err != nil {
+			return err
+		}
+		h, err := c.head(q.Key)
+		if err != nil {
+			return err
+		}
+		if h.number == 0 || !q.View.Sees(q.Key.Type, h.access) {
+			return store.ErrNotFound
+		}
+		page.Versions, err = c.history(q.Key, q.Before, limit+1)
+		for i := range page.Versions {
+			page.Versions[i].Access = h.access
+		}
+		return err
+	})
+	if len(page.Versions) > limit {
+		page.Versions, page.More = page.Versions[:limit], true
+	}
+	return page, err
+}
+
+// history returns at most limit versions below the number, newest first.
+func (c *conn) history(k store.Key, before, limit int) (vs []store.Version, err error) {
+	if before <= 0 {
+		before = math.MaxInt
+	}
+	err = c.query(sqlRead, func(row []driver.Value) error {
+		if int(integer(row[1])) < before {
+			vs = append(vs, makeVersion(k, row[0], row[1], row[3], row[4], row[5]))
+		}
+		return nil
+	}, k.Type, k.ID)
+	if err != nil {
+		return nil, err
+	}
+	err = c.query(sqlHistory, func(row []driver.Value) error {
+		vs = append(vs, makeVersion(k, row[0], row[1], row[2], row[3], row[4]))
+		return nil
+	}, k.Type, k.ID, before, limit-len(vs))
+	return vs, err
+}

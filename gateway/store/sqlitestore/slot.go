@@ -1,0 +1,87 @@
+package sqlitestore
+
+import (
+	"database/sql/driver"
+	"math"
+
+	"trellis.example/gateway/store"
+)
+
+// Slots say in which commits the times of five minutes lie, so that a search
+// by time need not look at all commits although clocks order nothing.
+
+const slotMillis = 5 * 60 * 1000
+
+// The kinds of slots.
+const (
+	slotUpdated = 0 // Version.Updated
+	slotAudit   = 1 // audit.Entry.At
+)
+
+type slot struct{ kind, at int64 }
+
+func slotAt(millis int64) int64 {
+	if millis < 0 {
+		return (millis+1)/slotMillis - 1
+	}
+	return millis / slotMillis
+}
+
+func (g *group) note(kind, millis int64) {
+	if g.slots == nil {
+		g.slots = map[slot]struct{}{}
+	}
+	g.slots[slot{kind, slotAt(millis)}] = struct{}{}
+}
+
+// seqRange returns the first and last commit that can hold times in the
+// inclusive range; first is greater than last when none does.
+func (c *conn) seqRange(kind int64, r timeRange) (first, last int64, err error) {
+	if r == anyTime {
+		return 0, math.MaxInt64 >> posBits, nil
+	}
+	first, last = 1, 0
+	err = c.query(sqlSlotRange, func(row []driver.Value) error {
+		if row[0] != nil {
+			first, last = integer(row[0]), integer(row[1])
+		}
+		return nil
+	}, kind, slotAt(r.low), slotAt(r.high))
+	return first, last, err
+}
+
+// A timeRange is inclusive, in Unix milliseconds.
+type timeRange struct{ low, high int64 }
+
+var anyTime = timeRange{math.MinInt64, math.MaxInt64}
+
+// instants returns the range in which an instant must lie for the match to
+// hold; it may be wider.
+func instants(m store.Match) timeRange {
+	switch m.Op {
+	case "", "eq", "ap":
+		return timeRange{m.Low, m.High}
+	case "gt", "sa", "ge":
+		return timeRange{m.Low, math.MaxInt64}
+	case "lt", "eb", "le":
+		return timeRange{math.MinInt64, m.High}
+	}
+	return anyTime
+}
+
+// updatedRange returns the range that all clauses over _lastUpdated leave.
+func updatedRange(where []store.Clause) timeRange {
+	r := anyTime
+	for _, c := range where {
+		if c.Param != "_lastUpdated" || len(c.Any) == 0 {
+			continue
+		}
+		hull := timeRange{math.MaxInt64, math.MinInt64}
+		for _, m := range c.Any {
+			i := instants(m)
+			hull = timeRange{min(hull.low, i.low), max(hull.high, i.high)}
+		}
+		r = timeRange{max(r.low, hull.low), min(r.high, hull.high)}
+	}
+	return r
+}

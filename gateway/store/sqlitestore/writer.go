@@ -1,0 +1,226 @@
+package sqlitestore
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"sync/atomic"
+
+	"trellis.example/gateway/store"
+)
+
+// The limits of one group.
+const (
+	groupJobs   = 512
+	groupWrites = 4096
+	groupBytes  = 16 << 20
+)
+
+// A job is something to be done in a write transaction.
+type job struct {
+	// ids are those of the keys it may write, in order.
+	ids  []string
+	size int // bytes, roughly
+	// run first decides, without changing anything, whether the job can be
+	// done, and then does it. It may be called again after a group failed.
+	run  func(g *group) error
+	done chan error // has room for the answer
+	// left is set when nobody waits for the answer any more.
+	left atomic.Bool
+}
+
+// A group is one transaction over the jobs that were waiting.
+type group struct {
+	*conn
+	seq     int64
+	ordinal []int // of the running job's writes
+	exact   []posRow
+	dates   []dateRowAt
+	audit   []byte
+	slots   map[slot]struct{}
+	changed bool
+}
+
+type dateRowAt struct {
+	dateRow
+	pos int64
+}
+
+// submit hands a job to the writer and waits for its end or that of ctx.
+func (s *Store) submit(ctx context.Context, j *job) error {
+	j.done = make(chan error, 1)
+	if err := s.enqueue(ctx, j); err != nil {
+		return err
+	}
+	select {
+	case err := <-j.done:
+		return err
+	case <-ctx.Done():
+		j.left.Store(true)
+		return ctx.Err()
+	}
+}
+
+func (s *Store) enqueue(ctx context.Context, j *job) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	if s.closed {
+		return errClosed
+	}
+	select {
+	case s.jobs <- j:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// write is the writer: the only goroutine that changes the database. It takes
+// all jobs that wait as one group, and ends when the channel is closed.
+func (s *Store) write() {
+	defer close(s.written)
+	batch := make([]*job, 0, groupJobs)
+	for first := range s.jobs {
+		batch = s.collect(append(batch[:0], first))
+		s.runAll(batch)
+		clear(batch)
+	}
+}
+
+// collect adds to the batch what waits already.
+func (s *Store) collect(batch []*job) []*job {
+	writes, size := len(batch[0].ids), batch[0].size
+	for len(batch) < groupJobs && writes < groupWrites && size < groupBytes {
+		select {
+		case j, ok := <-s.jobs:
+			if !ok {
+				return batch
+			}
+			batch = append(batch, j)
+			writes += len(j.ids)
+			size += j.size
+		default:
+			return batch
+		}
+	}
+	return batch
+}
+
+// runAll runs the jobs as one group and, should the database refuse it for a
+// reason that may lie in one of them, one by one.
+func (s *Store) runAll(batch []*job) {
+	batch = slices.DeleteFunc(batch, func(j *job) bool { return j.left.Load() })
+	if len(batch) == 0 {
+		return
+	}
+	answers, err := s.attempt(batch)
+	if err != nil && len(batch) > 1 && !full(err) {
+		for _, j := range batch {
+			s.runAll([]*job{j})
+		}
+		return
+	}
+	for i, j := range batch {
+		if err != nil {
+			j.done <- err
+			continue
+		}
+		j.done <- answers[i]
+	}
+}
+
+// attempt runs the jobs in one transaction. It returns their answers once the
+// transaction is on disk, or the error for which nothing of it happened.
+func (s *Store) attempt(batch []*job) (answers []error, err error) {
+	w := s.writer
+	if err := w.exec(sqlBegin); err != nil {
+		return nil, err
+	}
+	g := &group{conn: w, exact: s.exactBuf[:0], audit: s.auditBuf[:0]}
+	answers, err = g.runJobs(batch)
+	s.exactBuf, s.auditBuf = g.exact, g.audit
+	if err == nil && g.changed {
+		err = w.exec(sqlCommit)
+	}
+	if err != nil || !g.changed {
+		// After some failures SQLite has rolled back by itself, and says so.
+		_ = w.exec(sqlRollback)
+	}
+	return answers, err
+}
+
+func (g *group) runJobs(batch []*job) ([]error, error) {
+	seq, _, err := g.number(sqlNextSeq)
+	if err != nil {
+		return nil, err
+	}
+	g.seq = seq
+	var ids []string
+	for _, j := range batch {
+		ids = append(ids, j.ids...)
+	}
+	ranks := ordinals(ids)
+	answers := make([]error, len(batch))
+	for i, j := range batch {
+		g.ordinal, ranks = ranks[:len(j.ids)], ranks[len(j.ids):]
+		answers[i] = j.run(g)
+		if errors.Is(answers[i], store.ErrUnavailable) {
+			return nil, answers[i]
+		}
+	}
+	return answers, g.flush()
+}
+
+// flush writes what the jobs left for the end of the group.
+func (g *group) flush() error {
+	if err := g.insertExact(sqlNewExact, sqlNewExacts, g.exact); err != nil {
+		return err
+	}
+	if err := g.insertDates(); err != nil {
+		return err
+	}
+	if len(g.audit) > 0 {
+		if err := g.exec(sqlNewAudit, g.seq, g.audit); err != nil {
+			return err
+		}
+	}
+	for s := range g.slots {
+		if err := g.exec(sqlSlot, s.kind, s.at, g.seq); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// insertExact inserts pairs in key order, many at a time.
+func (g *group) insertExact(one, many string, rows []posRow) error {
+	slices.SortFunc(rows, comparePosRows)
+	args := make([]any, 0, 2*manyRows)
+	for len(rows) > 0 {
+		n, sql := 1, one
+		if len(rows) >= manyRows {
+			n, sql = manyRows, many
+		}
+		args = args[:0]
+		for _, r := range rows[:n] {
+			args = append(args, r.h, r.pos)
+		}
+		if err := g.exec(sql, args...); err != nil {
+			return err
+		}
+		rows = rows[n:]
+	}
+	return nil
+}
+
+func (g *group) insertDates() error {
+	for _, r := range g.dates {
+		if err := g.exec(sqlNewDate, r.h, r.high, r.pos); err != nil {
+			return err
+		}
+	}
+	return nil
+}
