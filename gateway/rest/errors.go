@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"time"
 
 	"trellis.example/auth"
 	"trellis.example/fhir"
@@ -15,13 +16,19 @@ import (
 // log.
 type Noter interface{ Note(error) }
 
+// refusalTimeout bounds the wait for the audit of a refusal.
+const refusalTimeout = 5 * time.Second
+
 // fail audits a refusal and answers it. Refusals of callers without a token are
 // counted by whoever refused the token.
 func (a *API) fail(w http.ResponseWriter, q *Request, err error) {
 	err = storeError(err)
 	if q.Principal.ClientID != "" {
 		q.entry.Outcome = audit.OutcomeOf(fhir.AsError(err).HTTPStatus())
-		if aerr := a.Recorder.Write(q.Context(), q.entry); aerr != nil {
+		// A caller who hung up, or sent too slowly, was refused all the same.
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(q.Context()), refusalTimeout)
+		defer cancel()
+		if aerr := a.Recorder.Write(ctx, q.entry); aerr != nil {
 			err = auditDown(errors.Join(aerr, err))
 		}
 	}
