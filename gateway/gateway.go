@@ -51,12 +51,21 @@ type Gateway struct {
 // folder for this process alone; other commands share it with a gateway.
 func OpenStore(ctx context.Context, c Config, serving bool) (store.Store, error) {
 	if c.Mongo != "" {
-		return mongostore.Open(ctx, c.Mongo.Reveal(), mongostore.Options{})
+		return opened(mongostore.Open(ctx, c.Mongo.Reveal(), mongostore.Options{}))
 	}
 	if serving {
-		return sqlitestore.Open(c.Data)
+		return opened(sqlitestore.Open(c.Data))
 	}
-	return sqlitestore.Open(c.Data, sqlitestore.Beside())
+	return opened(sqlitestore.Open(c.Data, sqlitestore.Beside()))
+}
+
+// opened keeps a nil *Store of a failed Open from becoming a Store that is not
+// nil.
+func opened[S store.Store](s S, err error) (store.Store, error) {
+	if err != nil {
+		return nil, fmt.Errorf("open the store: %w", err)
+	}
+	return s, nil
 }
 
 // Open opens the store and the ports and puts everything together. It serves
@@ -72,7 +81,7 @@ func Open(ctx context.Context, c Config, log *slog.Logger) (_ *Gateway, err erro
 		}
 	}()
 	if g.store, err = OpenStore(ctx, c, true); err != nil {
-		return nil, fmt.Errorf("open the store: %w", err)
+		return nil, err
 	}
 	if err := g.listen(ctx); err != nil {
 		return nil, err

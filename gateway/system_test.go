@@ -59,12 +59,14 @@ func (l *logBuffer) String() string {
 // onStores runs a test on every store that is to be had.
 func onStores(t *testing.T, f func(t *testing.T, s *system)) {
 	t.Helper()
-	t.Run("sqlite", func(t *testing.T) { f(t, newSystem(t, func(c *gateway.Config) {})) })
+	t.Run("sqlite", func(t *testing.T) { f(t, newSystem(t, noChange)) })
 	t.Run("mongo", func(t *testing.T) {
 		uri := mongoURI(t)
 		f(t, newSystem(t, func(c *gateway.Config) { c.Mongo = auth.Secret(uri) }))
 	})
 }
+
+func noChange(*gateway.Config) {}
 
 func newSystem(t *testing.T, change func(*gateway.Config)) *system {
 	t.Helper()
@@ -341,7 +343,7 @@ func (s *system) logsAreClean() {
 
 // TestRestart: what was stored is there after a stop, and so are the clients.
 func TestRestart(t *testing.T) {
-	s := newSystem(t, func(*gateway.Config) {})
+	s := newSystem(t, noChange)
 	s.partners()
 	s.want(s.post("surgery", "/fhir", "application/fhir+json", document(t, "referral.json", "1")), 200)
 	id := only(t, s.referrals("surgery"))
@@ -353,7 +355,7 @@ func TestRestart(t *testing.T) {
 
 // TestSecondServerIsRefused: the folder belongs to one gateway.
 func TestSecondServerIsRefused(t *testing.T) {
-	s := newSystem(t, func(*gateway.Config) {})
+	s := newSystem(t, noChange)
 	if g, err := gateway.Open(context.Background(), s.cfg, slog.New(slog.DiscardHandler)); err == nil {
 		t.Errorf("a second gateway opened the folder: %v", g.Close())
 	}
