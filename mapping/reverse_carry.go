@@ -12,10 +12,13 @@ import (
 func (b *back) carry() {
 	b.frames = append(b.frames, backFrame{parent: -1, node: codec.Root})
 	b.open(0)
-	for f := range b.frames {
-		for _, r := range b.m.groups[b.frames[f].group].rules {
-			if r.inst != nil && b.counts(r, f) {
-				b.one(r, f)
+	// Rules that only read come last: what another rule carried is not lost.
+	for _, out := range [...]bool{true, false} {
+		for f := range b.frames {
+			for _, r := range b.m.groups[b.frames[f].group].rules {
+				if r.inst != nil && (r.dir&outward != 0 || r.isConst) == out && b.counts(r, f) {
+					b.one(r, f)
+				}
 			}
 		}
 	}

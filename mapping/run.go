@@ -185,8 +185,13 @@ func (x *run) holds(conds []cond, f int) bool {
 		}
 	}
 	for i := range conds {
-		if node, _ := x.value(&conds[i].source, f); node != codec.None && conds[i].in != nil {
-			x.used[node] = true
+		if c := &conds[i]; c.in != nil {
+			at := &x.frames[x.up(f, c.up)]
+			if at.split && len(c.rest) == 0 {
+				x.used[at.node] = true
+			} else if node := x.among(c, at.node, c.rest); node != codec.None {
+				x.used[node] = true
+			}
 		}
 	}
 	return true
@@ -197,10 +202,31 @@ func (x *run) hold(c *cond, f int) bool {
 	switch {
 	case c.present != nil:
 		return *c.present == (text != "")
+	case c.in != nil && contains(c.in, text):
+		return true
 	case c.in != nil:
-		return contains(c.in, text)
+		at := &x.frames[x.up(f, c.up)]
+		return !at.split && x.among(c, at.node, c.rest) != codec.None
 	}
 	return !contains(c.not, text)
+}
+
+// among returns the node below at whose text the condition accepts: of a field
+// that repeats, any repetition will do.
+func (x *run) among(c *cond, at codec.ID, rest []codec.Step) codec.ID {
+	if len(rest) == 0 {
+		leaf := x.d.Leaf(at)
+		if leaf != codec.None && contains(c.in, strings.TrimSpace(x.d.Text(leaf))) {
+			return leaf
+		}
+		return codec.None
+	}
+	for n := x.d.Child(at, rest[0].Name); n != codec.None; n = x.d.NextSame(n) {
+		if leaf := x.among(c, n, rest[1:]); leaf != codec.None || n == at {
+			return leaf
+		}
+	}
+	return codec.None
 }
 
 func contains(list []string, s string) bool {

@@ -1,6 +1,7 @@
 package hl7v2
 
 import (
+	"bytes"
 	"cmp"
 	"errors"
 	"io"
@@ -63,14 +64,6 @@ var errPath = errors.New("expected a path such as PID-5.1 or OBX/NTE-3")
 // message does not say; no message can hold a segment of that name.
 const agreement = "@"
 
-// A Source is a message together with facts that the receiver adds to it: fact
-// n is read by maps as "@-n". It is an io.Reader, so that it goes where a
-// document goes.
-type Source struct {
-	io.Reader
-	Facts []string
-}
-
 // Read yields the message as one record. The texts stay valid.
 func (Syntax) Read(r io.Reader, _ codec.Shape, yield func(*codec.Doc, []fhir.Issue) bool) []fhir.Issue {
 	b, err := io.ReadAll(io.LimitReader(r, MaxMessage+1))
@@ -81,19 +74,28 @@ func (Syntax) Read(r io.Reader, _ codec.Shape, yield func(*codec.Doc, []fhir.Iss
 	if err != nil {
 		return fhir.AsError(err).Issues
 	}
-	t := tree{d: codec.NewDoc()}
-	t.d.Positional = true
+	d := codec.NewDoc()
+	yield(d, Record(d, m))
+	return nil
+}
+
+// Record fills d with a message for the mapping engine and returns an issue for
+// every explicit null. facts are what the receiver knows and the message does
+// not say; maps read fact n as "@-n". The texts are views of m.
+func Record(d *codec.Doc, m *Message, facts ...string) []fhir.Issue {
+	d.Reset()
+	d.Positional = true
+	t := tree{d: d}
 	for i := range m.Len() {
 		t.segment(m.Segment(i))
 	}
-	if src, ok := r.(Source); ok {
+	if len(facts) > 0 {
 		at := t.d.Add(codec.Root, codec.Step{Name: agreement}, "")
-		for i, f := range src.Facts {
+		for i, f := range facts {
 			t.leaf(at, i+1, f)
 		}
 	}
-	yield(t.d, t.nulls)
-	return nil
+	return t.nulls
 }
 
 // A tree turns a message into a record.
@@ -127,15 +129,20 @@ func (t *tree) segment(s Segment) {
 }
 
 func (t *tree) field(seg codec.ID, f Field) {
-	for i := range f.Len() {
+	switch {
+	case f.start == f.end:
+		return
+	case f.paragraphs():
+		t.leaf(seg, f.n, f.joined())
+		return
+	}
+	n := f.Len()
+	for i := range n {
 		v := f.Rep(i)
 		switch {
-		case v.Empty() && i+1 == f.Len():
+		case v.Empty() && i+1 == n:
 		case v.IsNull():
-			t.nulls = append(t.nulls, fhir.Issue{
-				Severity: fhir.SeverityInformation, Code: fhir.Information, Source: v.Place(),
-				Text: "an explicit null asks to delete the value: the element is left out",
-			})
+			t.null(v.Place())
 			t.leaf(seg, f.n, "")
 		default:
 			t.value(seg, f.n, v)
@@ -143,28 +150,74 @@ func (t *tree) field(seg codec.ID, f Field) {
 	}
 }
 
+// null notes an explicit null.
+func (t *tree) null(place string) {
+	t.nulls = append(t.nulls, fhir.Issue{
+		Severity: fhir.SeverityInformation, Code: fhir.Information, Source: place,
+		Text: "an explicit null asks to delete the value: the element is left out",
+	})
+}
+
+// paragraphs reports a field of formatted or plain text, whose repetitions are
+// the paragraphs of one text (section 2A, types TX and FT).
+func (f Field) paragraphs() bool {
+	switch f.seg.Name() {
+	case "NTE":
+		return f.n == 3 && f.Len() > 1
+	case "OBX":
+		typ := string(f.seg.Field(2).Raw())
+		return f.n == 5 && (typ == "TX" || typ == "FT") && f.Len() > 1
+	}
+	return false
+}
+
+func (f Field) joined() string {
+	parts := make([]string, f.Len())
+	for i := range parts {
+		parts[i] = f.Rep(i).Text()
+	}
+	return strings.TrimSpace(strings.Join(parts, "\n"))
+}
+
 // value adds a repetition. An empty one keeps its place, so that the next has
 // the right number.
 func (t *tree) value(seg codec.ID, n int, v Value) {
-	comps := v.Components()
-	if comps <= 1 && v.Subs() <= 1 {
+	sep := v.field.seg.m.sep
+	raw := v.Raw()
+	if bytes.IndexByte(raw, sep.Component) < 0 && bytes.IndexByte(raw, sep.Subcomponent) < 0 {
 		t.leaf(seg, n, v.Text())
 		return
 	}
 	id := t.leaf(seg, n, "")
-	for c := 1; c <= comps; c++ {
-		comp := v.Component(c)
-		if comp.Subs() <= 1 {
-			if s := comp.Text(); s != "" {
-				t.leaf(id, c, s)
-			}
-			continue
+	for c := 1; ; c++ {
+		part, rest, more := bytes.Cut(raw, []byte{sep.Component})
+		t.component(id, c, part, sep)
+		if raw = rest; !more {
+			return
 		}
-		cid := t.leaf(id, c, "")
-		for s := 1; s <= comp.Subs(); s++ {
-			if text := comp.Sub(s).Text(); text != "" {
-				t.leaf(cid, s, text)
-			}
+	}
+}
+
+func (t *tree) component(parent codec.ID, n int, raw []byte, sep Separators) {
+	switch {
+	case len(raw) == 0:
+		return
+	case string(raw) == `""`:
+		t.null(Syntax{}.Place(t.d, parent, []codec.Step{{Name: itoa(n)}}))
+		return
+	}
+	if bytes.IndexByte(raw, sep.Subcomponent) < 0 {
+		t.leaf(parent, n, unescape(raw, sep))
+		return
+	}
+	id := t.leaf(parent, n, "")
+	for i := 1; ; i++ {
+		part, rest, more := bytes.Cut(raw, []byte{sep.Subcomponent})
+		if len(part) > 0 && string(part) != `""` {
+			t.leaf(id, i, unescape(part, sep))
+		}
+		if raw = rest; !more {
+			return
 		}
 	}
 }
@@ -217,13 +270,17 @@ func isDigits(s string) bool { return s != "" && s[0] >= '0' && s[0] <= '9' }
 // ordinal returns the number of a node among those of its name: a segment's in
 // the whole message, a repetition's in its field.
 func ordinal(d *codec.Doc, id codec.ID) int {
-	if d.Name(id) != "NTE" {
-		n, _ := d.Repetition(id)
+	n, name := 1, d.Name(id)
+	if name == "NTE" {
+		for i := codec.ID(1); i < id; i++ {
+			if d.Name(i) == name {
+				n++
+			}
+		}
 		return n
 	}
-	n := 0
-	for i := codec.ID(1); i <= id; i++ {
-		if d.Name(i) == "NTE" {
+	for c := d.First(d.Parent(id)); c != id; c = d.Next(c) {
+		if d.Name(c) == name {
 			n++
 		}
 	}
@@ -239,13 +296,14 @@ func (Syntax) Blank(codec.Shape) *codec.Doc {
 
 // Write returns the message that holds the record: segments in the order of
 // the abstract syntax of REF and RRI, with the standard separators, in UTF-8,
-// which MSH-18 must say.
+// as MSH-18 then says.
 func (Syntax) Write(d *codec.Doc) ([]byte, error) {
 	w := NewWriter(Standard(), UTF8)
 	segs := children(d, codec.Root)
 	slices.SortStableFunc(segs, func(a, b codec.ID) int { return cmp.Compare(rank(d.Name(a)), rank(d.Name(b))) })
 	if len(segs) == 0 || d.Name(segs[0]) != "MSH" {
 		w.Segment("MSH")
+		w.Put(18, string(UTF8))
 	}
 	for _, id := range segs {
 		writeSegment(w, d, id)
@@ -287,6 +345,9 @@ func writeSegment(w *Writer, d *codec.Doc, id codec.ID) {
 		}
 		reps[d.Name(f)]++
 		writeField(w, d, f, n, reps[d.Name(f)])
+	}
+	if d.Name(id) == "MSH" {
+		w.Put(18, string(UTF8))
 	}
 	for _, s := range nested {
 		writeSegment(w, d, s)

@@ -28,6 +28,12 @@ func (w *Writer) Segment(name string) {
 	w.name = name
 }
 
+// Discard drops the current segment.
+func (w *Writer) Discard() {
+	w.name, w.fields = "", w.fields[:0]
+	clear(w.fields[:cap(w.fields)])
+}
+
 // Set puts text at a place of the current segment: field, rep, comp and sub
 // count from 1. An empty text changes nothing.
 func (w *Writer) Set(field, rep, comp, sub int, text string) {
@@ -56,15 +62,24 @@ func (w *Writer) Put(field int, comps ...string) {
 
 // Copy sets a field to what v holds, escapes resolved and written anew for
 // this message's separators, so that an echo means the same.
-func (w *Writer) Copy(field int, v Value) {
+func (w *Writer) Copy(field int, v Value) { w.copyRep(field, 1, v) }
+
+// CopyField is [Writer.Copy] for all repetitions of a field.
+func (w *Writer) CopyField(field int, f Field) {
+	for i := range f.Len() {
+		w.copyRep(field, i+1, f.Rep(i))
+	}
+}
+
+func (w *Writer) copyRep(field, rep int, v Value) {
 	if v.IsNull() {
-		w.SetNull(field)
+		w.Set(field, rep, 1, 1, null)
 		return
 	}
 	for c := range v.Components() {
 		comp := v.Component(c + 1)
 		for s := range comp.Subs() {
-			w.Set(field, 1, c+1, s+1, comp.Sub(s+1).Text())
+			w.Set(field, rep, c+1, s+1, comp.Sub(s+1).Text())
 		}
 	}
 }
@@ -96,8 +111,7 @@ func (w *Writer) flush() {
 		}
 	}
 	w.out = append(w.out, '\r')
-	w.name, w.fields = "", w.fields[:0]
-	clear(w.fields[:cap(w.fields)])
+	w.Discard()
 }
 
 func (w *Writer) repetition(rep [][]string) {
