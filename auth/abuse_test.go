@@ -227,7 +227,7 @@ func sandbox(c *Config) { c.Sandbox = true }
 func TestAbuse4UnknownKids(t *testing.T) {
 	g := newGateway(t, sandbox)
 	ks := newKeyServer(t, serveBytes(testJWKS(t)))
-	g.add(t, NewClient{ID: "app", Role: "gp-practice", Credentials: Credentials{JWKSURI: ks.URL}})
+	g.add(t, NewClient{ID: "app", Role: RoleSandbox, Credentials: Credentials{JWKSURI: ks.URL}})
 	good := func() string { return sign(t, jwt.SigningMethodES384, "e1", testKeys().ec, g.claims("app")) }
 	if a := g.post(t, assertionForm(good(), "")); a.status != 200 {
 		t.Fatalf("known kid: %d %s", a.status, a.body)
@@ -261,7 +261,7 @@ func TestAbuse4UnknownKids(t *testing.T) {
 func TestKeyRollover(t *testing.T) {
 	g := newGateway(t, sandbox)
 	ks := newKeyServer(t, serveBytes(keySetJSON(t, rsaJWK("r1", &testKeys().rsa.PublicKey))))
-	g.add(t, NewClient{ID: "app", Role: "gp-practice", Credentials: Credentials{JWKSURI: ks.URL}})
+	g.add(t, NewClient{ID: "app", Role: RoleSandbox, Credentials: Credentials{JWKSURI: ks.URL}})
 	login := func(kid string) int {
 		t.Helper()
 		if kid == "r1" {
@@ -292,7 +292,7 @@ func TestKeyRollover(t *testing.T) {
 // Abuse case 5: a private, slow or huge jwks_uri is refused at registration,
 // and 401 within two seconds when it becomes so later.
 func TestAbuse5KeyURI(t *testing.T) {
-	strict := NewRegistry(newMemStorage(), false)
+	strict := NewRegistry(newMemStorage(), true) // what a sandbox allows, it allows its own clients only
 	ks := newKeyServer(t, serveBytes(testJWKS(t)))
 	for _, uri := range []string{
 		"http://keys.example/jwks", "https://127.0.0.1/jwks", "https://[::1]/", "https://10.0.0.8/", "https://192.168.1.1/",
@@ -314,13 +314,13 @@ func TestAbuse5KeyURI(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			ks := newKeyServer(t, h)
 			start := time.Now()
-			_, _, err := g.Clients.Add(t.Context(), NewClient{ID: name, Role: "gp-practice", Credentials: Credentials{JWKSURI: ks.URL}})
+			_, _, err := g.Clients.Add(t.Context(), NewClient{ID: name, Role: RoleSandbox, Credentials: Credentials{JWKSURI: ks.URL}})
 			if err == nil {
 				t.Error("was registered")
 			}
 			good := serveBytes(testJWKS(t))
 			ks.serve.Store(&good)
-			g.add(t, NewClient{ID: name, Role: "gp-practice", Credentials: Credentials{JWKSURI: ks.URL}})
+			g.add(t, NewClient{ID: name, Role: RoleSandbox, Credentials: Credentials{JWKSURI: ks.URL}})
 			ks.serve.Store(&h)
 			g.refuse(t, "turned bad", sign(t, jwt.SigningMethodES384, "e1", testKeys().ec, g.claims(name)))
 			if d := time.Since(start); d > 4500*time.Millisecond {
@@ -358,13 +358,12 @@ func hostileKeyServers(t *testing.T) map[string]http.HandlerFunc {
 // TestDialIsChecked: a name that was public at registration and leads inside
 // later is refused at the dial.
 func TestDialIsChecked(t *testing.T) {
-	f := newKeyFetcher(false)
 	for address, ok := range map[string]bool{
 		"8.8.8.8:443": true, "[2606:4700::1111]:443": true, "127.0.0.1:443": false, "10.1.2.3:443": false, "172.31.0.1:443": false,
 		"[::1]:443": false, "[fe80::1%eth0]:443": false, "169.254.169.254:80": false, "[::ffff:10.0.0.1]:443": false, "224.0.0.1:443": false,
 		"[2002:7f00:1::]:443": false, "[64:ff9b::a00:1]:443": false, "100.100.100.200:443": false, "255.255.255.255:1": false, "nonsense": false,
 	} {
-		if err := f.checkDial("tcp", address, nil); (err == nil) != ok {
+		if err := checkDial("tcp", address, nil); (err == nil) != ok {
 			t.Errorf("checkDial(%s) = %v, want allowed %t", address, err, ok)
 		}
 	}

@@ -91,14 +91,14 @@ func (s *Server) enabled(rec *clientRecord) bool {
 func (s *Server) checkAssertion(ctx context.Context, text, formID string) (*clientRecord, error) {
 	a, err := parseJWT(text)
 	if err != nil {
-		return nil, invalidClient("assertion is not a signed JWT of at most 8 KiB", nil)
+		return nil, invalidAssertion("assertion is not a signed JWT of at most 8 KiB")
 	}
 	alg, ok := assertionAlgs[a.header.Alg]
 	if !ok {
-		return nil, invalidClient("assertion algorithm is not allowed", nil)
+		return nil, invalidAssertion("assertion algorithm must be RS384, RS512, PS256 or ES384")
 	}
 	if reason := s.assertionFault(a, formID); reason != "" {
-		return nil, invalidClient(reason, nil)
+		return nil, invalidAssertion(reason)
 	}
 	rec, err := s.usableClient(ctx, a.claims.Sub)
 	if err != nil {
@@ -156,7 +156,7 @@ func timeFault(c jwtClaims, now time.Time) string {
 
 func (s *Server) clientKeys(ctx context.Context, rec *clientRecord, kid string) keySet {
 	if rec.JWKSURI != "" {
-		return s.Clients.fetch.keys(ctx, rec.ID, rec.JWKSURI, kid)
+		return s.Clients.fetch.keys(ctx, rec.ID, s.Clients.location(rec.Role, rec.JWKSURI), kid)
 	}
 	return rec.keys
 }

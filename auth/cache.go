@@ -41,10 +41,3 @@ func (c *cache[K, V]) add(k K, v V) {
 	}
 	c.new[k] = v
 }
-
-func (c *cache[K, V]) remove(k K) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	delete(c.new, k)
-	delete(c.old, k)
-}

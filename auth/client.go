@@ -135,16 +135,13 @@ func (p problems) err() error { return fhir.Faults(p) }
 
 // check returns every fault of the registration except those of keys that
 // would have to be fetched.
-func (n NewClient) check(sandbox bool) problems {
+func (n NewClient) check() problems {
 	var p problems
 	if !clientID.MatchString(n.ID) {
 		p.addf("client_id", "must be 1 to 64 letters, digits, dots, dashes or underscores and begin with a letter or digit")
 	}
-	switch {
-	case !n.Role.Valid():
+	if !n.Role.Valid() {
 		p.addf("role", "must be one of %s", roleList())
-	case n.Role == RoleSandbox && !sandbox:
-		p.addf("role", "the role sandbox exists only on a gateway started with --sandbox")
 	}
 	if n.Org != "" && !odsCode.MatchString(n.Org) {
 		p.addf("org", "must be an ODS code: 3 to 12 capital letters and digits")

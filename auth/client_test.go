@@ -43,7 +43,6 @@ func TestAddFaults(t *testing.T) {
 	}{
 		{"everything", NewClient{ID: "-x", Role: "doctor", Org: "a8", Scope: "x", Credentials: Credentials{Secret: "short", Algs: []string{"none"}}}, []string{"client_id", "role", "org", "scope", "secret", "algs"}},
 		{"nothing", NewClient{}, []string{"client_id", "role"}},
-		{"sandbox role", NewClient{ID: "x", Role: "sandbox"}, []string{"--sandbox"}},
 		{"scope beyond the role", NewClient{ID: "x", Role: "police", Scope: "system/AuditEvent.r"}, []string{"does not allow r"}},
 		{"scope with constraint", NewClient{ID: "x", Role: "police", Scope: "system/ServiceRequest.r?status=active"}, []string{"not supported"}},
 		{"two credentials", NewClient{ID: "x", Role: "police", Credentials: Credentials{Secret: chosen, JWKS: key()}}, []string{"give one"}},

@@ -37,7 +37,7 @@ func fresh(now, at time.Time) bool {
 }
 
 func (r *Registry) refresh(ctx context.Context, id string, old *clientRecord) (*clientRecord, error) {
-	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	ctx, cancel := context.WithTimeout(ctx, readTimeout)
 	defer cancel()
 	at := r.now()
 	rec, err := r.read(ctx, id)

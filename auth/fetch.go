@@ -42,8 +42,8 @@ var (
 // is asked at most every 30 seconds, by one request at a time, whatever
 // happens.
 type keyFetcher struct {
-	http     *http.Client
-	internal bool // http and internal addresses are allowed
+	public   *http.Client // dials public addresses only
+	internal *http.Client // dials any address; for test clients of a sandbox
 	now      func() time.Time
 
 	mu      sync.Mutex
@@ -51,17 +51,29 @@ type keyFetcher struct {
 	flight  singleflight.Group
 }
 
+// A keyLocation is a jwks_uri; internal allows http and internal addresses.
+type keyLocation struct {
+	uri      string
+	internal bool
+}
+
 type fetchedKeys struct {
-	uri       string
+	at        keyLocation
 	set       keySet
 	fetched   time.Time // of set
 	attempted time.Time
 }
 
-func newKeyFetcher(internal bool) *keyFetcher {
-	f := &keyFetcher{internal: internal, now: time.Now, clients: map[string]fetchedKeys{}}
-	dialer := &net.Dialer{Timeout: fetchTimeout, Control: f.checkDial}
-	f.http = &http.Client{
+func newKeyFetcher() *keyFetcher {
+	return &keyFetcher{
+		public: newFetchClient(checkDial), internal: newFetchClient(nil),
+		now: time.Now, clients: map[string]fetchedKeys{},
+	}
+}
+
+func newFetchClient(check func(network, address string, c syscall.RawConn) error) *http.Client {
+	dialer := &net.Dialer{Timeout: fetchTimeout, Control: check}
+	return &http.Client{
 		Timeout:       fetchTimeout,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		Transport: &http.Transport{ // Proxy stays nil: a proxy would dial for us, unchecked
@@ -72,14 +84,13 @@ func newKeyFetcher(internal bool) *keyFetcher {
 			TLSHandshakeTimeout:    fetchTimeout,
 		},
 	}
-	return f
 }
 
 // checkDial refuses internal addresses where they are certain: after the name
 // was resolved, on the very address that is dialled.
-func (f *keyFetcher) checkDial(_, address string, _ syscall.RawConn) error {
+func checkDial(_, address string, _ syscall.RawConn) error {
 	ap, err := netip.ParseAddrPort(address)
-	if err != nil || !f.internal && !publicAddr(ap.Addr()) {
+	if err != nil || !publicAddr(ap.Addr()) {
 		return errFetchAddress
 	}
 	return nil
@@ -115,33 +126,33 @@ func publicAddr(a netip.Addr) bool {
 
 // keys returns the client's keys, fetched again when kid is not among them or
 // they are old, but never more often than every 30 seconds.
-func (f *keyFetcher) keys(ctx context.Context, client, uri, kid string) keySet {
+func (f *keyFetcher) keys(ctx context.Context, client string, at keyLocation, kid string) keySet {
 	now := f.now()
-	if k := f.known(client, uri); k.set[kid].public != nil && now.Sub(k.fetched) < keysFresh {
+	if k := f.known(client, at); k.set[kid].public != nil && now.Sub(k.fetched) < keysFresh {
 		return k.set
 	}
 	v, _, _ := f.flight.Do(client, func() (any, error) {
-		return f.refresh(context.WithoutCancel(ctx), client, uri), nil
+		return f.refresh(context.WithoutCancel(ctx), client, at), nil
 	})
 	return v.(keySet)
 }
 
-func (f *keyFetcher) known(client, uri string) fetchedKeys {
+func (f *keyFetcher) known(client string, at keyLocation) fetchedKeys {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if k, ok := f.clients[client]; ok && k.uri == uri {
+	if k, ok := f.clients[client]; ok && k.at == at {
 		return k
 	}
-	return fetchedKeys{uri: uri}
+	return fetchedKeys{at: at}
 }
 
-func (f *keyFetcher) refresh(ctx context.Context, client, uri string) keySet {
-	k, now := f.known(client, uri), f.now()
+func (f *keyFetcher) refresh(ctx context.Context, client string, at keyLocation) keySet {
+	k, now := f.known(client, at), f.now()
 	if now.Sub(k.attempted).Abs() < fetchSpacing {
 		return k.set
 	}
 	k.attempted = now
-	if set, err := f.get(ctx, uri); err == nil {
+	if set, err := f.get(ctx, at); err == nil {
 		k.set, k.fetched = set, now
 	} else if now.Sub(k.fetched) > keysStale {
 		k.set = nil
@@ -154,18 +165,22 @@ func (f *keyFetcher) refresh(ctx context.Context, client, uri string) keySet {
 
 // get fetches and reads one key set. A set is good when it has at least one
 // key that can verify an assertion.
-func (f *keyFetcher) get(ctx context.Context, uri string) (keySet, error) {
-	if err := f.checkURL(uri); err != nil {
+func (f *keyFetcher) get(ctx context.Context, at keyLocation) (keySet, error) {
+	if err := at.check(); err != nil {
 		return nil, err
 	}
 	ctx, cancel := context.WithTimeout(ctx, fetchTimeout)
 	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, uri, nil)
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, at.uri, nil)
 	if err != nil {
 		return nil, errFetchURL
 	}
 	req.Header.Set("Accept", "application/json")
-	resp, err := f.http.Do(req)
+	client := f.public
+	if at.internal {
+		client = f.internal
+	}
+	resp, err := client.Do(req)
 	if err != nil {
 		if errors.Is(err, errFetchAddress) {
 			return nil, errFetchAddress
@@ -194,15 +209,15 @@ func readKeySet(r io.Reader) (keySet, error) {
 	return set, nil
 }
 
-func (f *keyFetcher) checkURL(uri string) error {
-	u, err := url.Parse(uri)
-	if err != nil || len(uri) > 2048 || u.Host == "" || u.User != nil || u.Fragment != "" {
+func (at keyLocation) check() error {
+	u, err := url.Parse(at.uri)
+	if err != nil || len(at.uri) > 2048 || u.Host == "" || u.User != nil || u.Fragment != "" {
 		return errFetchURL
 	}
-	if u.Scheme != "https" && !(f.internal && u.Scheme == "http") {
+	if u.Scheme != "https" && !(at.internal && u.Scheme == "http") {
 		return errFetchURL
 	}
-	if a, err := netip.ParseAddr(u.Hostname()); err == nil && !f.internal && !publicAddr(a) {
+	if a, err := netip.ParseAddr(u.Hostname()); err == nil && !at.internal && !publicAddr(a) {
 		return errFetchAddress
 	}
 	return nil

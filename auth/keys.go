@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/go-json-experiment/json"
+	"golang.org/x/sync/singleflight"
 
 	"trellis.example/fhir"
 )
@@ -35,7 +36,8 @@ type Keys struct {
 	tokenLife time.Duration
 	now       func() time.Time
 
-	mu      sync.Mutex // one reload at a time
+	flight  singleflight.Group
+	mu      sync.Mutex // one reload or change at a time
 	state   atomic.Pointer[keyState]
 	private map[string]*ecdsa.PrivateKey // by kid; guarded by mu
 }
@@ -107,12 +109,20 @@ func (k *Keys) current(ctx context.Context) (*keyState, error) {
 	if s := k.state.Load(); s != nil && fresh(k.now(), s.at) {
 		return s, nil
 	}
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	if s := k.state.Load(); s != nil && fresh(k.now(), s.at) {
-		return s, nil
+	// One read answers everyone who waits, so that callers do not queue for
+	// a store that is down, and so it must not end with the first caller's
+	// request.
+	v, err, _ := k.flight.Do("", func() (any, error) {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), readTimeout)
+		defer cancel()
+		k.mu.Lock()
+		defer k.mu.Unlock()
+		return k.reload(ctx)
+	})
+	if err != nil {
+		return nil, err
 	}
-	return k.reload(ctx)
+	return v.(*keyState), nil
 }
 
 func (k *Keys) reload(ctx context.Context) (*keyState, error) {

@@ -44,8 +44,14 @@ func oauthFault(code, text string) *oauthError {
 func invalidClient(reason string, rec *clientRecord) *oauthError {
 	return &oauthError{
 		code: "invalid_client", client: rec, reason: reason,
-		text: "client authentication failed; the gateway's audit log says why",
+		text: "client authentication failed",
 	}
+}
+
+// invalidAssertion is for faults that anyone can see in the assertion itself,
+// before a client is looked up: saying which helps its author and nobody else.
+func invalidAssertion(reason string) *oauthError {
+	return &oauthError{code: "invalid_client", reason: reason, text: reason}
 }
 
 // asOAuthError classifies an error that is not ours: the store's as

@@ -20,6 +20,9 @@ import (
 // that a change counts within a second.
 const maxStale = time.Second
 
+// readTimeout ends a read of the store that requests wait for.
+const readTimeout = 5 * time.Second
+
 // A Registry is the list of clients in a store. It is safe for concurrent use,
 // and several registries may share one store.
 type Registry struct {
@@ -59,12 +62,14 @@ type clientDoc struct {
 	SecretHash string `json:"secret_hash,omitzero"`
 }
 
-// NewRegistry returns the registry in the store. sandbox allows what
-// [Config.Sandbox] says.
+// NewRegistry returns the registry in the store. With sandbox, clients of the
+// role sandbox may have a jwks_uri by http and at internal addresses. That role
+// may be registered in any store, but only a gateway with [Config.Sandbox] lets
+// it in.
 func NewRegistry(storage Storage, sandbox bool) *Registry {
 	return &Registry{
 		storage: storage, sandbox: sandbox, now: time.Now,
-		fetch: newKeyFetcher(sandbox), cached: map[string]cachedClient{},
+		fetch: newKeyFetcher(), cached: map[string]cachedClient{},
 	}
 }
 
@@ -75,8 +80,8 @@ func (r *Registry) Add(ctx context.Context, n NewClient) (Client, Secret, error)
 	if n.Scope == "" {
 		n.Scope = DefaultScope
 	}
-	faults := n.check(r.sandbox)
-	r.checkURI(ctx, &faults, n.Credentials)
+	faults := n.check()
+	r.checkURI(ctx, &faults, n.Role, n.JWKSURI)
 	r.checkBinding(ctx, &faults, n)
 	if err := faults.err(); err != nil {
 		return Client{}, "", err
@@ -115,11 +120,17 @@ func (c *Client) setCredentials(cr Credentials) (made Secret) {
 	return made
 }
 
-func (r *Registry) checkURI(ctx context.Context, p *problems, c Credentials) {
-	if c.JWKSURI == "" {
+// location returns where the keys of a client with that role are, and how far
+// it may be trusted.
+func (r *Registry) location(role Role, uri string) keyLocation {
+	return keyLocation{uri: uri, internal: r.sandbox && role == RoleSandbox}
+}
+
+func (r *Registry) checkURI(ctx context.Context, p *problems, role Role, uri string) {
+	if uri == "" {
 		return
 	}
-	if _, err := r.fetch.get(ctx, c.JWKSURI); err != nil {
+	if _, err := r.fetch.get(ctx, r.location(role, uri)); err != nil {
 		p.addf("jwks_uri", "%v", err)
 	}
 }
@@ -177,9 +188,13 @@ func (r *Registry) List(ctx context.Context) ([]Client, error) {
 // Rotate replaces the client's credentials. The old ones and every token they
 // got stop counting within a second. The secret is as for [Registry.Add].
 func (r *Registry) Rotate(ctx context.Context, id string, c Credentials) (Client, Secret, error) {
+	old, err := r.Get(ctx, id)
+	if err != nil {
+		return Client{}, "", err
+	}
 	var faults problems
 	c.check(&faults, id)
-	r.checkURI(ctx, &faults, c)
+	r.checkURI(ctx, &faults, old.Role, c.JWKSURI)
 	if err := faults.err(); err != nil {
 		return Client{}, "", err
 	}

@@ -40,7 +40,8 @@ func TestRoleRules(t *testing.T) {
 		{"police", "ServiceRequest Patient", "crs", "d"},
 		{"police", "CarePlan Goal AllergyIntolerance MedicationStatement CareTeam", "", "cruds"},
 		{"link-worker service-manager", "ServiceRequest Task CarePlan Goal Communication Encounter Consent", "crus", "d"},
-		{"community-provider", "ServiceRequest Patient", "rs", "cud"},
+		{"community-provider", "ServiceRequest", "crs", "ud"}, // onward referrals
+		{"community-provider", "Patient", "rs", "cud"},
 		{"community-provider", "Task", "rus", "cd"},
 		{"outcome-tool", "QuestionnaireResponse Observation", "crs", "ud"},
 		{"outcome-tool", "ServiceRequest Task Patient Condition CarePlan", "", "cruds"},

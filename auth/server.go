@@ -44,8 +44,8 @@ type Config struct {
 	// KeyLife is the age at which [Server.Maintain] replaces the signing
 	// key; 0 means 90 days.
 	KeyLife time.Duration
-	// Sandbox allows the role sandbox, and jwks_uri by http and at private
-	// addresses.
+	// Sandbox lets clients of the role sandbox in, with a jwks_uri by http
+	// and at internal addresses if they like.
 	Sandbox bool
 	// Observe is told of every token issued and every refusal. When it
 	// returns an error for an issued token, the token is not handed out.
@@ -92,10 +92,11 @@ type Server struct {
 	// Keys are the signing keys.
 	Keys *Keys
 
-	config  Config
-	granter *granter
-	secrets *secretChecker
-	tokens  *cache[[32]byte, *verifiedToken]
+	config     Config
+	granter    *granter
+	secrets    *secretChecker
+	tokens     *cache[[32]byte, *verifiedToken]
+	principals *cache[principalKey, Principal]
 }
 
 // NewServer returns a server; at the first start it makes and publishes a
@@ -108,11 +109,12 @@ func NewServer(ctx context.Context, c Config) (*Server, error) {
 		return nil, err
 	}
 	s := &Server{
-		Clients: NewRegistry(c.Storage, c.Sandbox),
-		Keys:    OpenKeys(c.KeyDir, c.Storage, c.TokenLife),
-		config:  c,
-		secrets: newSecretChecker(),
-		tokens:  newCache[[32]byte, *verifiedToken](maxTokens),
+		Clients:    NewRegistry(c.Storage, c.Sandbox),
+		Keys:       OpenKeys(c.KeyDir, c.Storage, c.TokenLife),
+		config:     c,
+		secrets:    newSecretChecker(),
+		tokens:     newCache[[32]byte, *verifiedToken](maxTokens),
+		principals: newCache[principalKey, Principal](maxPrincipals),
 	}
 	s.Clients.now, s.Clients.fetch.now, s.Keys.now = c.Now, c.Now, c.Now
 	s.granter = newGranter(s)

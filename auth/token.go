@@ -14,8 +14,19 @@ import (
 // assertion can never pass for one.
 const tokenTyp = "at+jwt"
 
-// maxTokens bounds the verified tokens that are remembered.
-const maxTokens = 20_000
+// What is remembered: verified tokens, about 1 KB each, and what they may do,
+// about 10 KB for each client and set of scopes.
+const (
+	maxTokens     = 20_000
+	maxPrincipals = 1_000
+)
+
+// A principalKey names everything a Principal is derived from: a record never
+// changes.
+type principalKey struct {
+	rec    *clientRecord
+	scopes string
+}
 
 // A verifiedToken is a token whose signature and claims have been checked
 // once. What can change since (its key, its client, the time) is checked on
@@ -121,7 +132,7 @@ func (s *Server) principal(ctx context.Context, text string) (Principal, error) 
 		return Principal{ClientID: t.client}, err
 	}
 	if t.record != rec {
-		t = t.derive(rec)
+		t = s.derive(t, rec)
 		s.tokens.put(hash, t)
 	}
 	return t.principal, nil
@@ -129,16 +140,21 @@ func (s *Server) principal(ctx context.Context, text string) (Principal, error) 
 
 // derive returns the token with the principal that the client's present
 // registration gives it. A scope that the client has lost since is left out.
-func (t *verifiedToken) derive(rec *clientRecord) *verifiedToken {
+func (s *Server) derive(t *verifiedToken, rec *clientRecord) *verifiedToken {
 	var scopes Scopes
 	for _, sc := range t.scopes {
 		if rec.scopes.Cover(sc) {
 			scopes = append(scopes, sc)
 		}
 	}
+	key := principalKey{rec, scopes.String()}
+	p, ok := s.principals.get(key)
+	if !ok {
+		p = NewPrincipal(rec.ID, rec.Role, rec.Org, scopes)
+		s.principals.put(key, p)
+	}
 	n := *t
-	n.record = rec
-	n.principal = NewPrincipal(rec.ID, rec.Role, rec.Org, scopes)
+	n.record, n.principal = rec, p
 	n.principal.TokenID = t.id
 	return &n
 }
