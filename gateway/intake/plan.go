@@ -18,6 +18,7 @@ import (
 // A part is one resource of the record, its references already ours.
 type part struct {
 	fullURL string
+	entry   int // its number in the bundle
 	key     store.Key
 	res     fhir.Resource
 	hash    string // of its content without id and meta stamps
@@ -49,6 +50,7 @@ func (in *Intake) plan(ctx context.Context, s Submission) (*plan, []fhir.Issue, 
 			return nil, nil, err
 		}
 		issues = append(issues, more...)
+		issues = append(issues, labels(s, e.Resource)...)
 		res, err := rewrite(e.Resource, keys)
 		if err != nil {
 			continue // the validator has named the fault
@@ -58,11 +60,16 @@ func (in *Intake) plan(ctx context.Context, s Submission) (*plan, []fhir.Issue, 
 		}
 		p.lawful = p.lawful || workflow.PermitsSharing(res.Root())
 		_, known := s.Known[e.FullURL]
-		p.parts = append(p.parts, part{fullURL: e.FullURL, key: keys[entryName(e, i)], res: res, hash: contentHash(res), known: known})
+		p.parts = append(p.parts, part{fullURL: e.FullURL, entry: i, key: keys[entryName(e, i)], res: res, hash: contentHash(res), known: known})
 	}
 	if err := in.access(ctx, s, p); err != nil {
 		return nil, nil, err
 	}
+	more, err := in.requester(ctx, s, p)
+	if err != nil {
+		return nil, nil, err
+	}
+	issues = append(issues, more...)
 	h := sha256.New()
 	for _, part := range p.parts {
 		writeParts(h, []string{part.key.String(), part.hash})

@@ -1,0 +1,188 @@
+package gateway_test
+
+import (
+	"bytes"
+	"fmt"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+
+	"trellis.example/fhir"
+)
+
+const fhirType = "application/fhir+json"
+
+// TestTransactionIsAllOrNothing: one bad entry and nothing is stored; all
+// faults are named at their place.
+func TestTransactionIsAllOrNothing(t *testing.T) {
+	onStores(t, func(t *testing.T, s *system) {
+		s.partners()
+		good := document(t, "referral.json", "1")
+		tests := []struct {
+			name   string
+			status int
+			places []string
+			body   []byte
+		}{
+			{"wrong code", 422, []string{"Bundle.entry[0].resource.gender"}, edit(t, good, `"female"`, `"woman"`)},
+			{"three faults", 422, []string{"Bundle.entry[0].resource.gender", "Bundle.entry[0].resource.birthDate", "Bundle.entry[2].resource.status"},
+				edit(t, good, `"female"`, `"woman"`, "1951-06-02", "1951-02-31", `"status": "active",
+        "intent"`, `"status": "activ",
+        "intent"`)},
+			{"check digit", 422, []string{"Bundle.entry[0].resource.identifier[0]"}, edit(t, good, "9991234004", "9991234005")},
+			{"dangling reference", 422, []string{"Bundle.entry[1].resource.patient.reference"}, edit(t, good, `"patient": {"reference": "urn:uuid:3f0a1c52-0000-4000-8000-000000000001"}`, `"patient": {"reference": "urn:uuid:3f0a1c52-0000-4000-8000-00000000000f"}`)},
+			{"reference to nobody", 422, []string{"Bundle.entry[1].resource.patient.reference"}, edit(t, good, `"patient": {"reference": "urn:uuid:3f0a1c52-0000-4000-8000-000000000001"}`, `"patient": {"reference": "Patient/nobody"}`)},
+			{"somebody else's name", 422, []string{"Bundle.entry[2].resource.requester"}, edit(t, good, "Y99001\"}, \"display\": \"Demo Surgery", "Y99002\"}, \"display\": \"Demo Surgery")},
+			{"own security label", 422, []string{"Bundle.entry[1].resource.meta.security[0]"}, edit(t, good, `"resourceType": "Consent",`, `"resourceType": "Consent", "meta": {"security": [{"code": "R"}]},`)},
+			{"PUT", 400, []string{"Bundle.entry[0].request.method"}, edit(t, good, `"method": "POST"`, `"method": "PUT"`)},
+			{"not a type of this role", 403, nil, edit(t, good, `"resourceType": "RiskAssessment"`, `"resourceType": "CarePlan"`, `"url": "RiskAssessment"`, `"url": "CarePlan"`)},
+			{"batch", 400, nil, edit(t, good, `"transaction"`, `"batch"`)},
+			{"duplicate key", 400, nil, edit(t, good, `"type": "transaction"`, `"type": "transaction", "type": "batch"`)},
+			{"not UTF-8", 400, nil, edit(t, good, "Rowan", "R\xffwan")},
+			{"cut short", 400, nil, good[:len(good)/2]},
+		}
+		for _, tt := range tests {
+			a := s.post("surgery", "/fhir", fhirType, tt.body)
+			if a.StatusCode != tt.status {
+				t.Errorf("%s: got %s, want %d\n%s", tt.name, a.Status, tt.status, a.body)
+			}
+			for _, place := range tt.places {
+				if !bytes.Contains(a.body, []byte(place)) {
+					t.Errorf("%s: the answer does not name %s:\n%s", tt.name, place, a.body)
+				}
+			}
+		}
+		for _, typ := range []string{"Patient", "Consent", "ServiceRequest", "RiskAssessment", "Task"} {
+			if n := s.want(s.get("surgery", "/fhir/"+typ), 200).root(t).Get("entry").Len(); n != 0 {
+				t.Errorf("refused transactions left %d %s", n, typ)
+			}
+		}
+		s.logsAreClean()
+	})
+}
+
+// TestIdempotencyKey: the first answer again for the same body, 422 for
+// another, and one winner among eight at once.
+func TestIdempotencyKey(t *testing.T) {
+	onStores(t, func(t *testing.T, s *system) {
+		s.partners()
+		body := document(t, "referral.json", "1")
+		h := http.Header{"Content-Type": {fhirType}, "Idempotency-Key": {"key-1"}}
+		s.token("surgery")
+		var wg sync.WaitGroup
+		answers := make([]answer, 8)
+		for i := range answers {
+			wg.Go(func() { answers[i] = s.do("surgery", http.MethodPost, "/fhir", h, body) })
+		}
+		wg.Wait()
+		for _, a := range answers {
+			if a.StatusCode != 200 || !bytes.Equal(a.body, answers[0].body) {
+				t.Errorf("got %s, want the first answer\n%s", a.Status, a.body)
+			}
+		}
+		only(t, s.referrals("surgery"))
+		s.want(s.do("surgery", http.MethodPost, "/fhir", h, edit(t, body, "Rowan", "Robin")), 422)
+	})
+}
+
+// TestPlainServiceRequest: created piece by piece, a referral reaches the
+// service with what it refers to, and nothing else does.
+func TestPlainServiceRequest(t *testing.T) {
+	onStores(t, func(t *testing.T, s *system) {
+		s.partners()
+		create := func(typ, body string) string {
+			t.Helper()
+			a := s.want(s.post("surgery", "/fhir/"+typ, fhirType, []byte(body)), 201)
+			return typ + "/" + a.root(t).Get("id").Text()
+		}
+		patient := create("Patient", `{"resourceType":"Patient","identifier":[{"system":"https://fhir.nhs.uk/Id/nhs-number","value":"9991234004"}],"name":[{"family":"Example","given":["Rowan"]}],"birthDate":"1951-06-02"}`)
+		private := create("Patient", `{"resourceType":"Patient","name":[{"family":"Example","given":["Rowan"]}],"birthDate":"1951-06-02"}`)
+		request := func(status string) string {
+			return fmt.Sprintf(`{"resourceType":"ServiceRequest","status":%q,"intent":"order","code":{"coding":[{"system":"http://snomed.info/sct","code":"871731000000106"}]},"subject":{"reference":%q},"authoredOn":"2026-03-04T10:15:30Z","requester":{"identifier":{"system":"https://fhir.nhs.uk/Id/ods-organization-code","value":"Y99001"}},"performer":[{"type":"Organization","identifier":{"system":"https://fhir.nhs.uk/Id/ods-organization-code","value":%q}}]}`, status, patient, service)
+		}
+		ref := create("ServiceRequest", request("active"))
+		id := strings.TrimPrefix(ref, "ServiceRequest/")
+		s.want(s.get("worker", "/fhir/"+ref), 200)
+		s.want(s.get("worker", "/fhir/"+patient), 200)
+		s.want(s.get("worker", "/fhir/"+private), 404)
+		s.want(s.get("other", "/fhir/"+patient), 404)
+		if got := s.task("worker", id).Get("status").Text(); got != "on-hold" { // no consent is recorded
+			t.Errorf("Task is %s, want on-hold", got)
+		}
+		if !s.hasProvenance(id) {
+			t.Error("no Provenance")
+		}
+		revoke := strings.Replace(request("revoked"), `{"resourceType":"ServiceRequest",`, `{"resourceType":"ServiceRequest","id":"`+id+`",`, 1)
+		s.want(s.do("surgery", http.MethodPut, "/fhir/"+ref, http.Header{"Content-Type": {fhirType}, "If-Match": {`W/"1"`}}, []byte(revoke)), 200)
+		if got := s.task("worker", id).Get("status").Text(); got != "cancelled" {
+			t.Errorf("Task is %s, want cancelled", got)
+		}
+	})
+}
+
+// TestParallelReferralsForOnePatient: eight requests at once that all share
+// the same new Patient with the service are all stored.
+func TestParallelReferralsForOnePatient(t *testing.T) {
+	onStores(t, func(t *testing.T, s *system) {
+		s.partners()
+		a := s.want(s.post("surgery", "/fhir/Patient", fhirType, []byte(`{"resourceType":"Patient","name":[{"family":"Example"}],"birthDate":"1951-06-02"}`)), 201)
+		patient := "Patient/" + a.root(t).Get("id").Text()
+		body := fmt.Appendf(nil, `{"resourceType":"ServiceRequest","status":"active","intent":"order","code":{"coding":[{"system":"http://snomed.info/sct","code":"871731000000106"}]},"subject":{"reference":%q},"authoredOn":"2026-03-04T10:15:30Z","requester":{"identifier":{"system":"https://fhir.nhs.uk/Id/ods-organization-code","value":"Y99001"}}}`, patient)
+		var wg sync.WaitGroup
+		status := make([]int, 8)
+		for i := range status {
+			wg.Go(func() { status[i] = s.post("surgery", "/fhir/ServiceRequest", fhirType, body).StatusCode })
+		}
+		wg.Wait()
+		for _, st := range status {
+			if st != 201 {
+				t.Errorf("statuses %v, want 201 for all", status)
+				break
+			}
+		}
+		if n := len(s.referrals("worker")); n != 8 {
+			t.Errorf("the worker sees %d, want 8", n)
+		}
+	})
+}
+
+// TestIntakeFHIR: a ServiceRequest alone, and a dry run.
+func TestIntakeFHIR(t *testing.T) {
+	s := newSystem(t, noChange)
+	s.partners()
+	body := document(t, "referral.json", "1")
+	a := s.want(s.post("surgery", "/intake/fhir?dryRun=true", fhirType, body), 200)
+	if a.root2(t)["accepted"] != true {
+		t.Errorf("dry run: %s", a.body)
+	}
+	if n := len(s.referrals("surgery")); n != 0 {
+		t.Errorf("a dry run left %d referrals", n)
+	}
+	a = s.want(s.post("surgery", "/intake/fhir", fhirType, body), 201)
+	if l := a.Header.Get("Location"); !strings.Contains(l, "/fhir/ServiceRequest/") {
+		t.Errorf("Location %q", l)
+	}
+	s.want(s.post("surgery", "/intake/nothing", fhirType, body), 404)
+	s.want(s.post("surgery", "/intake/fhir", "text/csv", body), 415)
+	s.want(s.post("surgery", "/intake/fhir?dryRun=perhaps", fhirType, body), 422)
+	s.want(s.post("", "/intake/fhir", fhirType, body), 401)
+}
+
+// TestLargeAndDeep: what is too large or too deep is refused, quickly and with
+// nothing stored.
+func TestLargeAndDeep(t *testing.T) {
+	s := newSystem(t, noChange)
+	s.partners()
+	big := bytes.Repeat([]byte(" "), 50<<20)
+	for path, typ := range map[string]string{"/fhir": fhirType, "/fhir/Patient": fhirType, "/intake/hl7v2": hl7Type, "/intake/fhir": fhirType} {
+		who := "surgery"
+		s.want(s.post(who, path, typ, big), 413)
+	}
+	s.want(s.post("police", "/intake/ppn-csv", "text/csv", big), 413)
+	deep := strings.Repeat(`{"extension":[`, 5000)
+	s.want(s.post("surgery", "/fhir/Patient", fhirType, []byte(`{"resourceType":"Patient","x":`+deep)), 400)
+	if fhir.MaxDepth > 100 {
+		t.Error("the depth limit is no limit")
+	}
+}
