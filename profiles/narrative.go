@@ -70,8 +70,9 @@ func (x *xhtml) token() bool {
 	}
 	if comment, ok := strings.CutPrefix(rest, "<!--"); ok {
 		end := strings.Index(comment, "-->")
-		if end < 0 {
-			return x.fail("a comment in the narrative is not closed")
+		// browsers end comments where XML does not, so markup inside one may run
+		if end < 0 || strings.ContainsAny(comment[:end], "<>") || strings.HasPrefix(comment, "-") {
+			return x.fail("a comment in the narrative must be closed and may not hold < or >")
 		}
 		x.pos += len("<!--") + end + len("-->")
 		return true

@@ -218,12 +218,12 @@ func isUUID(s string) bool {
 	return true
 }
 
-// isBase64 accepts groups of four, white space between characters.
+// isBase64 accepts groups of four, white space between groups.
 func isBase64(s string) bool {
 	n, pad := 0, 0
 	for i := range len(s) {
 		switch c := s[i]; {
-		case c == ' ' || c == '\t' || c == '\r' || c == '\n':
+		case n%4 == 0 && (c == ' ' || c == '\t' || c == '\r' || c == '\n'):
 			continue
 		case c == '=':
 			pad++

@@ -4,6 +4,7 @@ import (
 	"embed"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 
 	"trellis.example/fhir"
@@ -60,11 +61,12 @@ func New() (*Validator, error) {
 	if err != nil {
 		return nil, fmt.Errorf("profiles: %w", err)
 	}
-	for _, f := range files { // in order of name, so of URL
+	for _, f := range files {
 		if err := v.load(f.Name()); err != nil {
 			return nil, fmt.Errorf("profiles: %s: %w", f.Name(), err)
 		}
 	}
+	slices.SortFunc(v.list, func(a, b *profile) int { return strings.Compare(a.URL, b.URL) })
 	return v, nil
 }
 

@@ -235,6 +235,7 @@ func (s *referral) facts(v fhir.Value, typ string) facts {
 	switch typ {
 	case "Practitioner":
 		f.name = v.Get("name").Len() > 0
+		s.roles(v, &f)
 	case "Organization":
 		f.organisation = v.Get("name").Exists() || hasIdentifier(v.Get("identifier"))
 	case "PractitionerRole":
@@ -246,6 +247,21 @@ func (s *referral) facts(v fhir.Value, typ string) facts {
 		f.contact = f.contact || who.Get("telecom").Len() > 0 || org.Get("telecom").Len() > 0
 	}
 	return f
+}
+
+// roles adds what the practitioner's roles among the parts say: BaRS names the
+// Practitioner as requester and sends the role beside it.
+func (s *referral) roles(practitioner fhir.Value, f *facts) {
+	for _, p := range s.parts {
+		if p.typ != "PractitionerRole" {
+			continue
+		}
+		if who, _ := s.resolve(p.v, p.v.Get("practitioner")); who == practitioner {
+			r := s.facts(p.v, p.typ)
+			f.service, f.organisation = f.service || r.service, f.organisation || r.organisation
+			f.contact = f.contact || r.contact
+		}
+	}
 }
 
 // literal reports whether a reference names a resource that lies outside the

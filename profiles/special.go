@@ -105,7 +105,7 @@ func (w *walk) contained(v fhir.Value, first int) {
 		}
 	}
 	for c := list.First(); c.Exists(); c = c.Next() {
-		if id := c.Get("id").Text(); !usedLocally(c, id, locals) {
+		if id := c.Get("id").Text(); c.Kind() == fhir.Object && !usedLocally(c, id, locals) {
 			w.fault(c, fhir.Invariant, "dom-3", "a contained resource must be referred to by the resource that contains it")
 		}
 	}

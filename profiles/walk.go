@@ -166,6 +166,8 @@ func (w *walk) unknown(c fhir.Value, key string, t *definitions.Table) {
 	for i := range t.Slots {
 		s := &t.Slots[i]
 		switch {
+		case s.Choice() && name == s.Name:
+			text += "; write the type too, as in " + s.Members[0].Name
 		case s.Choice() && strings.HasPrefix(name, s.Name):
 			text = t.Path + "." + s.Name + "[x] does not have this type"
 		case strings.EqualFold(s.Name, name):
@@ -303,16 +305,11 @@ func kindName(k fhir.Kind) string {
 
 // shadow validates "_name": the id and extensions of a primitive.
 func (w *walk) shadow(parent, c fhir.Value, m *definitions.Member) {
-	n := w.v.element
+	values := parent.Get(m.Name)
 	if !m.Many {
-		if c.Kind() != fhir.Object {
-			w.fault(c, fhir.Structure, "type", "expected a JSON object with id or extension")
-			return
-		}
-		w.object(c, n)
+		w.shadowValue(c, values.Exists())
 		return
 	}
-	values := parent.Get(m.Name)
 	if c.Kind() != fhir.Array || c.Len() == 0 {
 		w.fault(c, fhir.Structure, "type", "expected an array beside that of the values")
 		return
@@ -320,17 +317,26 @@ func (w *walk) shadow(parent, c fhir.Value, m *definitions.Member) {
 	if values.Kind() == fhir.Array && values.Len() != c.Len() {
 		w.fault(c, fhir.Structure, "type", "expected as many entries as there are values, null where there is nothing to say")
 	}
+	value := values.First()
 	for e := c.First(); e.Exists(); e = e.Next() {
-		switch e.Kind() {
-		case fhir.Null:
-			if !values.Exists() {
-				w.fault(e, fhir.Structure, "empty", "expected id or extension where there is no value")
-			}
-		case fhir.Object:
-			w.object(e, n)
-		default:
-			w.fault(e, fhir.Structure, "type", "expected a JSON object with id or extension")
+		switch {
+		case e.Kind() != fhir.Null:
+			w.shadowValue(e, value.Exists() && value.Kind() != fhir.Null)
+		case !values.Exists():
+			w.fault(e, fhir.Structure, "empty", "expected id or extension where there is no value")
 		}
+		value = value.Next()
+	}
+}
+
+func (w *walk) shadowValue(v fhir.Value, hasValue bool) {
+	if v.Kind() != fhir.Object {
+		w.fault(v, fhir.Structure, "type", "expected a JSON object with id or extension")
+		return
+	}
+	w.object(v, w.v.element)
+	if !hasValue && v.Len() == 1 && v.Get("id").Exists() {
+		w.fault(v, fhir.Structure, "ele-1", "an element must have a value or children")
 	}
 }
 

@@ -167,15 +167,22 @@ func (e *env) shadows(v fhir.Value, t *definitions.Table) {
 func (e *env) node(m *definitions.Member, v fhir.Value) {
 	t := m.Table()
 	if t == nil {
-		t = definitions.R4().Table(v.Get("resourceType").Text())
+		t = tableOf(v)
 	}
 	if v.Kind() != fhir.Null && t != nil {
 		e.push(item{v: v, t: t})
 	}
 }
 
-func resourceItem(v fhir.Value) item {
-	return item{v: v, t: definitions.R4().Table(v.Get("resourceType").Text())}
+func resourceItem(v fhir.Value) item { return item{v: v, t: tableOf(v)} }
+
+// tableOf returns the table of a resource; one of a type that R4 does not have
+// is still a resource.
+func tableOf(v fhir.Value) *definitions.Table {
+	if t := definitions.R4().Table(v.Get("resourceType").Text()); t != nil {
+		return t
+	}
+	return definitions.R4().Table("Resource")
 }
 
 // shadowOf returns the object that carries a primitive's id and extensions.

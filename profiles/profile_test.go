@@ -1,0 +1,157 @@
+package profiles
+
+import (
+	"os"
+	"slices"
+	"strings"
+	"testing"
+
+	"trellis.example/fhir"
+)
+
+// TestProfilesAreValid validates our StructureDefinitions against R4 itself.
+func TestProfilesAreValid(t *testing.T) {
+	v := newValidator(t)
+	var urls []string
+	for _, p := range v.Profiles() {
+		urls = append(urls, p.URL)
+		if got := faults(t, v, string(p.JSON), Options{}); len(got) > 0 {
+			t.Errorf("%s: %v", p.URL, got)
+		}
+		if p.URL == "" || p.Type == "" || p.Version == "" || p.Title == "" || !v.Knows(p.URL) || !v.Knows(p.URL+"|"+p.Version) || v.Knows(p.URL+"|0") {
+			t.Errorf("incomplete: %s %s %s %s", p.URL, p.Type, p.Version, p.Title)
+		}
+	}
+	if len(urls) != 13 || !slices.IsSorted(urls) {
+		t.Errorf("%d profiles: %v", len(urls), urls)
+	}
+	readme, err := os.ReadFile("data/README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, u := range urls {
+		if name := strings.TrimPrefix(u, Base); !strings.Contains(string(readme), "| "+name+" |") {
+			t.Errorf("data/README.md has no line for %s", name)
+		}
+	}
+}
+
+func TestOurProfiles(t *testing.T) {
+	const sr = `{"resourceType":"ServiceRequest","status":"active","intent":"order","subject":{"reference":"Patient/1"},"authoredOn":"2026-01-01","requester":{"reference":"Organization/1"},"code":{"text":"x"}`
+	const person = `{"resourceType":"Patient","name":[{"family":"A","given":["B"]}],"birthDate":"1980","generalPractitioner":[{"reference":"Organization/1"}]`
+	tests := []struct{ doc, want string }{
+		{sr + `,"performer":[{"reference":"HealthcareService/1"}]}`, ""},
+		{sr + `}`, "~prsb-referral-to@ServiceRequest"},
+		{strings.Replace(sr, "Patient/1", "Group/1", 1) + `,"performer":[{"reference":"HealthcareService/1"}]}`, "reference-target@ServiceRequest.subject"},
+		{`{"resourceType":"ServiceRequest","status":"active","intent":"order","subject":{"reference":"Patient/1"}}`,
+			"tr-request-authored@ServiceRequest tr-request-requester@ServiceRequest tr-request-code@ServiceRequest ~prsb-referral-to@ServiceRequest"},
+		{`{"resourceType":"ServiceRequest","status":"draft","intent":"order","subject":{"reference":"Patient/1"}}`, ""},
+		{person + `}`, ""},
+		{`{"resourceType":"Patient"}`, "~prsb-person-name@Patient ~prsb-birth-date@Patient ~prsb-gp-practice@Patient"},
+		{person + `,"identifier":[{"system":"https://fhir.nhs.uk/Id/nhs-number"}]}`, "Patient#Patient.identifier:nhsNumber.value@Patient.identifier[0].value"},
+		{person + `,"identifier":[{"system":"https://fhir.nhs.uk/Id/nhs-number","_value":{"extension":[{"url":"http://a","valueCode":"masked"}]}},{"system":"http://other"}]}`, ""},
+		{person + `,"meta":{"profile":["https://fhir.hl7.org.uk/StructureDefinition/UKCore-Patient"]}}`, "~unknown-profile@Patient.meta.profile[0]"},
+		{person + `,"meta":{"profile":["http://hl7.org/fhir/StructureDefinition/Patient"]}}`, ""},
+		{person + `,"meta":{"profile":["` + Base + `Task"]}}`, "profile-type@Patient.meta.profile[0]"},
+		{person + `,"modifierExtension":[{"url":"http://x","valueString":"a"}]}`, "modifier-extension@Patient.modifierExtension[0]"},
+		{person + `,"maritalStatus":{"coding":[{"system":"http://snomed.info/sct","code":"73211008"}]}}`, "snomed@Patient.maritalStatus.coding[0].code"},
+		{person + `,"maritalStatus":{"coding":[{"system":"http://snomed.info/sct","code":"73211009:246090004=300798006"}]}}`, ""},
+		{`{"resourceType":"Task","status":"rejected","intent":"order","code":{"coding":[{"system":"http://hl7.org/fhir/CodeSystem/task-code","code":"fulfill"}]}}`, "tr-task-focus@Task ~tr-task-reason@Task"},
+		{`{"resourceType":"Task","status":"requested","intent":"order","focus":{"reference":"ServiceRequest/1"}}`, ""},
+		{`{"resourceType":"Consent","status":"active","scope":{"text":"x"},"category":[{"text":"x"}],"policyRule":{"text":"x"}}`, "~tr-consent-date@Consent Consent#Consent.patient@Consent.patient"},
+		{`{"resourceType":"Organization","name":"x","identifier":[{"system":"https://fhir.nhs.uk/Id/ods-organization-code","value":"a1 2"}]}`, "tr-ods-code@Organization.identifier[0].value"},
+		{`{"resourceType":"Organization","name":"x","identifier":[{"system":"https://fhir.nhs.uk/Id/ods-organization-code","value":"A81001"},{"system":"http://x","value":"a1 2"}]}`, ""},
+		{`{"resourceType":"Location","mode":"instance"}`, "tr-location-named@Location"},
+		{`{"resourceType":"Practitioner","active":true}`, "tr-practitioner-named@Practitioner"},
+		{`{"resourceType":"PractitionerRole","active":true}`, "~tr-role-who@PractitionerRole"},
+		{`{"resourceType":"HealthcareService","active":true}`, "tr-service-named@HealthcareService"},
+		{`{"resourceType":"QuestionnaireResponse","status":"completed"}`, "tr-answers-complete@QuestionnaireResponse"},
+		{`{"resourceType":"QuestionnaireResponse","status":"in-progress"}`, ""},
+		{`{"resourceType":"CarePlan","status":"active","intent":"plan","subject":{"reference":"Patient/1"},"activity":[{"extension":[{"url":"https://trellis.example/fhir/StructureDefinition/activity-confidence","valueInteger":11}],"reference":{"display":"x"}}]}`, "tr-activity-confidence@CarePlan.activity[0]"},
+		{`{"resourceType":"CarePlan","status":"active","intent":"plan","subject":{"reference":"Patient/1"},"activity":[{"extension":[{"url":"https://trellis.example/fhir/StructureDefinition/activity-confidence","valueInteger":10}],"reference":{"display":"x"}}]}`, ""},
+		{`{"resourceType":"CarePlan","status":"active","intent":"plan","subject":{"reference":"Patient/1"}}`, "~tr-plan-content@CarePlan"},
+	}
+	v := newValidator(t)
+	for _, tt := range tests {
+		if got := strings.Join(faults(t, v, tt.doc, Options{}), " "); got != tt.want {
+			t.Errorf("%s\n got %q\nwant %q", tt.doc, got, tt.want)
+		}
+	}
+}
+
+func TestOptions(t *testing.T) {
+	v := newValidator(t)
+	const bare = `{"resourceType":"ServiceRequest","status":"active","intent":"order","subject":{"reference":"Patient/1"}`
+	claim := bare + `,"meta":{"profile":["` + Strict + `|1.0.0"]}}`
+	tests := []struct {
+		name, doc string
+		o         Options
+		want      string
+	}{
+		{"base only", bare + `}`, Options{BaseOnly: true}, ""},
+		{"a claim counts in the sandbox, with what it builds on", claim, Options{BaseOnly: true},
+			"prsb-referral-to prsb-referrer tr-request-authored tr-request-requester tr-request-code"},
+		{"strict beats our default's warning", claim, Options{}, "prsb-referral-to prsb-referrer tr-request-authored tr-request-requester tr-request-code"},
+		{"a partner's agreement", bare + `}`, Options{BaseOnly: true, Profiles: []string{Strict}}, "prsb-referral-to prsb-referrer"},
+		{"of another type", bare + `}`, Options{BaseOnly: true, Profiles: []string{StrictBundle}}, ""},
+	}
+	for _, tt := range tests {
+		var got []string
+		for _, f := range faults(t, v, tt.doc, tt.o) {
+			rule, _, _ := strings.Cut(f, "@")
+			got = append(got, rule)
+		}
+		if g := strings.Join(got, " "); g != tt.want {
+			t.Errorf("%s:\n got %q\nwant %q", tt.name, g, tt.want)
+		}
+	}
+}
+
+// TestProfileRefused checks that a profile which asks for more than is
+// understood is refused rather than half applied.
+func TestProfileRefused(t *testing.T) {
+	v := newValidator(t)
+	head := `{"resourceType":"StructureDefinition","url":"http://a/b","type":"Patient","differential":{"element":[`
+	for _, e := range []string{
+		`{"id":"Patient.name","path":"Patient.name","binding":{"strength":"required","valueSet":"http://x"}}`,
+		`{"id":"Patient.colour.shade","path":"Patient.colour.shade","min":1}`,
+		`{"id":"Patient","path":"Patient","constraint":[{"key":"x","severity":"error","human":"x","expression":"name.unknownFunction()"}]}`,
+	} {
+		if _, err := newProfile(&v.nodes, []byte(head+e+`]}}`)); err == nil {
+			t.Errorf("accepted %s", e)
+		}
+	}
+}
+
+// TestFixedAndPattern covers what none of our profiles uses yet.
+func TestFixedAndPattern(t *testing.T) {
+	v := newValidator(t)
+	p, err := newProfile(&v.nodes, []byte(`{"resourceType":"StructureDefinition","url":"http://a/b","type":"Patient","differential":{"element":[
+		{"id":"Patient.gender","path":"Patient.gender","fixedCode":"female"},
+		{"id":"Patient.telecom","path":"Patient.telecom","max":"1"},
+		{"id":"Patient.maritalStatus","path":"Patient.maritalStatus","patternCodeableConcept":{"coding":[{"system":"http://x","code":"m"}]}}]}}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	tests := []struct{ doc, want string }{
+		{`{"resourceType":"Patient","gender":"female","maritalStatus":{"coding":[{"code":"z"},{"system":"http://x","code":"m","display":"d"}]}}`, ""},
+		{`{"resourceType":"Patient","gender":"male","maritalStatus":{"coding":[{"system":"http://x"}]},"telecom":[{"value":"1"},{"value":"2"}]}`,
+			"Patient.gender Patient.telecom Patient.maritalStatus"},
+	}
+	for _, tt := range tests {
+		r, err := fhir.Decode([]byte(tt.doc))
+		if err != nil {
+			t.Fatal(err)
+		}
+		w := newWalk(v, Options{})
+		w.profile(r.Root(), p)
+		var got []string
+		for _, is := range w.issues {
+			got = append(got, is.Expression)
+		}
+		w.release()
+		if g := strings.Join(got, " "); g != tt.want {
+			t.Errorf("%s: got %q, want %q", tt.doc, g, tt.want)
+		}
+	}
+}
