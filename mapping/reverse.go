@@ -184,7 +184,8 @@ func visit(v fhir.Value, path []*tnode, loose bool, f func(fhir.Value)) {
 }
 
 // recognise claims resources by type and constants for the first instance
-// that has none yet.
+// that has none yet. The referral itself may differ in constants, which are
+// then losses: any ServiceRequest will do.
 func (b *back) recognise() bool {
 	for _, inst := range b.m.instances {
 		if len(b.found[inst]) > 0 {
@@ -198,7 +199,17 @@ func (b *back) recognise() bool {
 				}
 			}
 		}
-		if len(b.found[inst]) > 0 {
+		if len(b.found[inst]) > 0 || inst.typ == "ServiceRequest" && b.anyReferral(inst) {
+			return true
+		}
+	}
+	return false
+}
+
+func (b *back) anyReferral(inst *instance) bool {
+	for i := range b.entries {
+		if b.entries[i].owner == nil && b.entries[i].resource.Get("resourceType").Text() == inst.typ {
+			b.claim(inst, i)
 			return true
 		}
 	}
