@@ -30,8 +30,6 @@ type Deps struct {
 	PublicURL string
 	// Sandbox makes the CapabilityStatement name every R4 type.
 	Sandbox bool
-	// CORS says in the CapabilityStatement that browsers may call.
-	CORS bool
 	// Version is the software version that the CapabilityStatement states;
 	// may be empty.
 	Version string

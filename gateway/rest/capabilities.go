@@ -21,9 +21,9 @@ type Routed struct {
 }
 
 // Capabilities serves GET /fhir/metadata from what is routed. It needs no token
-// and names nothing but the software.
-func (a *API) Capabilities(routes []Routed) (*Operation, error) {
-	body, err := json.Marshal(a.statement(routes))
+// and names nothing but the software. cors tells whether browsers may call.
+func (a *API) Capabilities(routes []Routed, cors bool) (*Operation, error) {
+	body, err := json.Marshal(a.statement(routes, cors))
 	if err != nil {
 		return nil, err
 	}
@@ -42,7 +42,7 @@ func (a *API) Capabilities(routes []Routed) (*Operation, error) {
 
 type object = map[string]any
 
-func (a *API) statement(routes []Routed) object {
+func (a *API) statement(routes []Routed, cors bool) object {
 	software := object{"name": "Trellis"}
 	if a.Version != "" {
 		software["version"] = a.Version
@@ -53,12 +53,12 @@ func (a *API) statement(routes []Routed) object {
 		"format":         []string{MediaType, "json"},
 		"software":       software,
 		"implementation": object{"description": "Trellis, a gateway for social prescribing", "url": a.base},
-		"rest":           []object{a.restObject(routes)},
+		"rest":           []object{a.restObject(routes, cors)},
 	}
 }
 
-func (a *API) restObject(routes []Routed) object {
-	o := object{"mode": "server", "security": a.security(), "resource": a.resources(routes)}
+func (a *API) restObject(routes []Routed, cors bool) object {
+	o := object{"mode": "server", "security": a.security(cors), "resource": a.resources(routes)}
 	if list := systemInteractions(routes); len(list) > 0 { // FHIR has no empty arrays
 		o["interaction"] = list
 	}
@@ -68,9 +68,9 @@ func (a *API) restObject(routes []Routed) object {
 	return o
 }
 
-func (a *API) security() object {
+func (a *API) security(cors bool) object {
 	return object{
-		"cors": a.CORS,
+		"cors": cors,
 		"service": []object{{"coding": []object{{
 			"system": "http://terminology.hl7.org/CodeSystem/restful-security-service", "code": "SMART-on-FHIR",
 		}}}},

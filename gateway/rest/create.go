@@ -36,18 +36,40 @@ func (a *API) create(q *Request) (Response, error) {
 	}
 	w := a.NewWrite(q.Principal, res, store.Key{Type: q.Type, ID: newID()}, nil)
 	resp = Response{Status: http.StatusCreated, Location: a.location(w.Key, 1)}
-	c, err := a.change(q, res, nil, &w)
-	if err != nil {
-		return Response{}, err
-	}
-	once.claim(&c, resp, w.Key)
-	match.claim(&c, w.Key)
-	resp, err = a.commit(q, c, &w, resp, once, match)
+	resp, err = a.put(q, res, nil, &w, resp, once, match)
 	if err != nil {
 		return resp, err
 	}
 	return q.preferred(resp, issues)
 }
+
+// put commits the write of a create or update with what OnWrite adds and the
+// claims of the request. When only something that OnWrite adds lost a race (two
+// referrals share one Patient at the same moment), that is made anew.
+func (a *API) put(q *Request, res fhir.Resource, old *store.Version, w *store.Write, resp Response, once *once, match *conditional) (Response, error) {
+	var err error
+	for range sideTries {
+		c, cerr := a.change(q, res, old, w)
+		if cerr != nil {
+			return Response{}, cerr
+		}
+		once.claim(&c, resp, w.Key)
+		if match != nil {
+			match.claim(&c, w.Key)
+		}
+		var out Response
+		if out, err = a.commit(q, c, w, resp, once, match); err == nil {
+			return out, nil
+		}
+		if lost, ok := errors.AsType[*store.Conflict](err); !ok || lost.Key == w.Key {
+			return out, err
+		}
+	}
+	return Response{}, err
+}
+
+// sideTries is how often put tries: each try that loses lets another through.
+const sideTries = 32
 
 // document reads the resource that a create or update sends, once the caller
 // may do that at all.

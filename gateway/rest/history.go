@@ -29,7 +29,7 @@ func (a *API) history(q *Request) (Response, error) {
 	if err != nil {
 		return Response{}, err
 	}
-	page, err := a.Store.History(q.Context(), store.HistoryQuery{
+	page, err := a.historyPage(q.Context(), store.HistoryQuery{
 		View: q.Principal.View("history-instance"), Key: store.Key{Type: q.Type, ID: q.ID}, Limit: count, Before: cur.Before,
 	})
 	if err != nil {
@@ -79,9 +79,7 @@ func (a *API) historyBundle(q *Request, path string, cur search.Cursor, count in
 		b.link("next", self+"&_cursor="+next)
 	}
 	for _, v := range page.Versions {
-		if !v.Deleted && q.entry.Patients == nil {
-			q.entry.Patients = Patients(v.Key, v.Body)
-		}
+		q.addPatients(Patients(v.Key, v.Body))
 		b.version(a.base, v)
 	}
 	return b, nil

@@ -28,9 +28,9 @@ type Operation struct {
 	run func(*Request) (Response, error)
 }
 
-// Custom returns an operation with a handler of another package: same
-// negotiation, error answers and audit of refusals. The handler audits its own
-// successes.
+// Custom returns an operation with a handler of another package: same error
+// answers and audit of refusals, and below /fhir the same negotiation. The
+// handler audits its own successes.
 func (a *API) Custom(action audit.Action, interaction string, run func(*Request) (Response, error)) *Operation {
 	return &Operation{Interaction: interaction, Action: action, api: a, run: run}
 }
@@ -85,6 +85,9 @@ func (o *Operation) request(r *http.Request) (*Request, error) {
 		if q.Params, err = url.ParseQuery(r.URL.RawQuery); err != nil {
 			return q, fhir.Errorf(fhir.Invalid, "the query string is not well formed")
 		}
+	}
+	if !strings.HasPrefix(r.URL.Path, "/fhir") { // partners' own formats
+		return q, nil
 	}
 	return q, q.negotiate()
 }

@@ -233,6 +233,9 @@ func TestRefused(t *testing.T) {
 	for _, tt := range tests {
 		r := g.Do(t, tt.client, tt.method, tt.path, tt.body)
 		wantStatus(t, tt.client+" "+tt.method+" "+tt.path, r, tt.want)
+		if tt.want == 401 && !strings.HasPrefix(r.Header.Get("WWW-Authenticate"), "Bearer") {
+			t.Errorf("%s %s: WWW-Authenticate %q", tt.method, tt.path, r.Header.Get("WWW-Authenticate"))
+		}
 		if tt.want == 405 && r.Header.Get("Allow") == "" {
 			t.Errorf("%s %s: no Allow", tt.method, tt.path)
 		}

@@ -149,6 +149,33 @@ func TestPagesAreStable(t *testing.T) {
 	}
 }
 
+// TestLargePages: a page is put together from several reads of the store, and a
+// page of large resources ends early.
+func TestLargePages(t *testing.T) {
+	g := start(t, servertest.Options{})
+	for range 230 {
+		create(t, g, "gp", `{"resourceType":"Patient","active":true}`)
+	}
+	r := g.Do(t, "gp", "GET", "/fhir/Patient?active=true&_count=220", "")
+	res := resource(t, r)
+	if got := ids(t, res); len(got) != 220 || len(slices.Compact(slices.Sorted(slices.Values(got)))) != 220 || link(res, "next") == "" {
+		t.Errorf("%d resources, next %q; want 220 different ones and a next page", len(got), link(res, "next"))
+	}
+	large := `{"resourceType":"Patient","active":false,"name":[{"text":"` + strings.Repeat("x", 3<<20) + `"}]}`
+	var id string
+	for range 3 {
+		id = create(t, g, "gp", large)
+	}
+	for range 6 {
+		wantStatus(t, "update", g.Do(t, "gp", "PUT", "/fhir/Patient/"+id, strings.Replace(large, `"Patient"`, `"Patient","id":"`+id+`"`, 1), "Prefer", "return=minimal"), 200)
+	}
+	for path, want := range map[string]int{"?active=false&_count=200": 3, "/" + id + "/_history?_count=200": 7} {
+		if n := strings.Count(g.Do(t, "gp", "GET", "/fhir/Patient"+path, "").Body, `"fullUrl"`); n != want {
+			t.Errorf("%s: %d entries, want %d", path, n, want)
+		}
+	}
+}
+
 func TestOldPageIsGone(t *testing.T) {
 	g := start(t, servertest.Options{})
 	for range 3 {

@@ -32,7 +32,7 @@ func (a *API) search(q *Request) (Response, error) {
 		return Response{}, err
 	}
 	q.entry.Entities = []string{q.Type + "?" + s.query.Names()}
-	page, err := a.Store.Search(q.Context(), s.storeQuery(q))
+	page, err := a.searchPage(q.Context(), s.storeQuery(q))
 	if err != nil {
 		return Response{}, err
 	}

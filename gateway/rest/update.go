@@ -65,12 +65,7 @@ func (a *API) updateOnce(q *Request, res fhir.Resource, match int, once *once) (
 	if old == nil || old.Deleted {
 		resp.Status, resp.Location = http.StatusCreated, a.location(k, w.Expect+1)
 	}
-	c, err := a.change(q, res, old, &w)
-	if err != nil {
-		return Response{}, err
-	}
-	once.claim(&c, resp, k)
-	resp, err = a.commit(q, c, &w, resp, once, nil)
+	resp, err = a.put(q, res, old, &w, resp, once, nil)
 	if err != nil {
 		return resp, err
 	}

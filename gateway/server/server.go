@@ -144,7 +144,7 @@ func (s *Server) route() error {
 	for _, r := range routes {
 		routed = append(routed, r.routed()...)
 	}
-	metadata, err := s.deps.REST.Capabilities(routed)
+	metadata, err := s.deps.REST.Capabilities(routed, len(s.origins) > 0)
 	if err != nil {
 		return err
 	}

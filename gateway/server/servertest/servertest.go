@@ -259,18 +259,23 @@ var clients = map[string][3]string{ // role, organisation, scope
 }
 
 func (a authenticator) Authenticate(r *http.Request) (auth.Principal, error) {
-	name := strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer ")
-	c, ok := clients[name]
+	p, ok := principals()[strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer ")]
 	if !ok {
 		a.recorder.Count(audit.From(r.Context()), auth.AccessRefused)
 		return auth.Principal{}, fhir.Errorf(fhir.Login, "an access token is needed")
 	}
-	scopes, err := auth.ParseScopes(c[2])
-	if err != nil {
-		return auth.Principal{}, err
-	}
-	return auth.NewPrincipal(name, auth.Role(c[0]), c[1], scopes), nil
+	return p, nil
 }
+
+// principals are made once: the real server keeps them with its verified tokens.
+var principals = sync.OnceValue(func() map[string]auth.Principal {
+	out := map[string]auth.Principal{}
+	for name, c := range clients {
+		scopes, _ := auth.ParseScopes(c[2]) // constants, known to be good
+		out[name] = auth.NewPrincipal(name, auth.Role(c[0]), c[1], scopes)
+	}
+	return out
+})
 
 // OpenStore opens an embedded store that lives as long as the test.
 func OpenStore(t testing.TB) store.Store {

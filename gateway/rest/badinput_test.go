@@ -1,0 +1,72 @@
+package rest_test
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"trellis.example/auth"
+	"trellis.example/fhir"
+	"trellis.example/gateway/server/servertest"
+	"trellis.example/profiles"
+)
+
+// TestBadInput: each fault of a document is named at its place, and nothing is
+// stored.
+func TestBadInput(t *testing.T) {
+	v, err := profiles.New()
+	if err != nil {
+		t.Fatal(err)
+	}
+	g := start(t, servertest.Options{Validate: func(p auth.Principal, r fhir.Resource) []fhir.Issue {
+		return v.Validate(r, profiles.Options{BaseOnly: p.Sandbox()})
+	}})
+	tests := []struct {
+		name, doc string
+		status    int
+		places    []string // expression or source of each fault
+	}{
+		{"wrong JSON", `{"resourceType":"Patient","active":tru}`, 400, []string{"line 1, column 39, /active"}},
+		{"cut short", `{"resourceType":"Patient"`, 400, []string{"line 1, column 26"}},
+		{"duplicate key", `{"resourceType":"Patient","active":true,"active":false}`, 400, []string{"line 1, column 41, /active"}},
+		{"invalid UTF-8", "{\"resourceType\":\"Patient\",\"language\":\"\xff\"}", 400, []string{"line 1, column 39, /language"}},
+		{"deep nesting", `{"resourceType":"Patient","a":` + strings.Repeat("[", 80) + strings.Repeat("]", 80) + `}`, 400, []string{""}},
+		{"wrong type", `{"resourceType":"Patient","active":"yes"}`, 422, []string{"Patient.active"}},
+		{"unknown element", `{"resourceType":"Patient","shoeSize":44}`, 422, []string{"Patient.shoeSize"}},
+		{"wrong code", `{"resourceType":"Patient","gender":"x"}`, 422, []string{"Patient.gender"}},
+		{"bad date", `{"resourceType":"Patient","birthDate":"1950-02-31"}`, 422, []string{"Patient.birthDate"}},
+		{"wrong check digit", `{"resourceType":"Patient","identifier":[{"system":"https://fhir.nhs.uk/Id/nhs-number","value":"9434765918"}]}`, 422, []string{"Patient.identifier[0].value"}},
+		{"script", `{"resourceType":"Patient","text":{"status":"generated","div":"<div xmlns=\"http://www.w3.org/1999/xhtml\"><script>x</script></div>"}}`, 422, []string{"Patient.text.div"}},
+		{"all at once", `{"resourceType":"Patient","active":"yes","gender":"x","birthDate":"1950-02-31","shoeSize":44}`, 422,
+			[]string{"Patient.active", "Patient.birthDate", "Patient.gender", "Patient.shoeSize"}},
+	}
+	for _, tt := range tests {
+		r := g.Do(t, "gp", "POST", "/fhir/Patient", tt.doc)
+		wantStatus(t, tt.name, r, tt.status)
+		if got := places(t, r); !slices.Equal(got, tt.places) {
+			t.Errorf("%s: faults at %q, want %q; %s", tt.name, got, tt.places, r.Body)
+		}
+	}
+	if r := g.Do(t, "importer", "GET", "/fhir/Patient?_summary=count", ""); resource(t, r).Root().Get("total").Text() != "0" {
+		t.Errorf("something was stored: %s", r.Body)
+	}
+}
+
+// places returns where the faults of an OperationOutcome are, sorted.
+func places(t testing.TB, r servertest.Response) (out []string) {
+	t.Helper()
+	for is := range resource(t, r).Root().Get("issue").Items() {
+		if s := is.Get("severity").Text(); s != "error" && s != "fatal" {
+			continue
+		}
+		place := is.At("expression", 0).Text()
+		for x := range is.Get("extension").Items() {
+			if strings.HasSuffix(x.Get("url").Text(), "issue-source") {
+				place = x.Get("valueString").Text()
+			}
+		}
+		out = append(out, place)
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
+}
