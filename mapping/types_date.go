@@ -140,7 +140,12 @@ func ukDateTimeOut(s string) (string, bool) {
 	return local.Format(layout), true
 }
 
+// hl7DateIn reads the date of a time stamp; its time and zone, if any, are left
+// out.
 func hl7DateIn(s string) (string, *problem) {
+	if i := strings.IndexAny(s, ".+-"); i == 12 || i == 14 {
+		s = s[:i]
+	}
 	if !isDigits(s) || len(s) < 4 {
 		return "", &wantHL7Date
 	}

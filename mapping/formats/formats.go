@@ -38,7 +38,7 @@ var compiled = sync.OnceValues(func() ([]Entry, error) {
 	return []Entry{
 		{Format: fhir.Format{}},
 		{Format: bars.New()},
-		{Format: hl7, Map: hl7.Map()},
+		{Format: hl7, Map: hl7.Map(), Cases: hl7v2.Cases()},
 		{Format: ppn, Map: ppn, Cases: ppncsv.Cases()},
 	}, nil
 })

@@ -28,12 +28,6 @@ func (w *Writer) Segment(name string) {
 	w.name = name
 }
 
-// Discard drops the current segment.
-func (w *Writer) Discard() {
-	w.name, w.fields = "", w.fields[:0]
-	clear(w.fields[:cap(w.fields)])
-}
-
 // Set puts text at a place of the current segment: field, rep, comp and sub
 // count from 1. An empty text changes nothing.
 func (w *Writer) Set(field, rep, comp, sub int, text string) {
@@ -111,7 +105,8 @@ func (w *Writer) flush() {
 		}
 	}
 	w.out = append(w.out, '\r')
-	w.Discard()
+	w.name, w.fields = "", w.fields[:0]
+	clear(w.fields[:cap(w.fields)])
 }
 
 func (w *Writer) repetition(rep [][]string) {

@@ -11,7 +11,7 @@ func BenchmarkRead(b *testing.B) {
 		b.Fatal(err)
 	}
 	f = f.With(Options{ImpliedConsent: true})
-	doc, err := os.ReadFile("testdata/golden/refer/in.hl7")
+	doc, err := os.ReadFile("testdata/refer/in.hl7")
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -24,7 +24,7 @@ func BenchmarkRead(b *testing.B) {
 }
 
 func BenchmarkAck(b *testing.B) {
-	doc, err := os.ReadFile("testdata/golden/refer/in.hl7")
+	doc, err := os.ReadFile("testdata/refer/in.hl7")
 	if err != nil {
 		b.Fatal(err)
 	}

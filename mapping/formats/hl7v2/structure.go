@@ -9,22 +9,22 @@ import (
 // must be there or must not repeat.
 func structure(m *hl7v2.Message) []fhir.Issue {
 	var issues []fhir.Issue
-	fault := func(code fhir.Code, source, text string) {
-		issues = append(issues, fhir.Issue{Severity: fhir.SeverityError, Code: code, Source: source, Text: text})
+	fault := func(code fhir.Code, condition, source, text string) {
+		issues = append(issues, fhir.Issue{Severity: fhir.SeverityError, Code: code, Details: coding0357(condition), Source: source, Text: text})
 	}
 	count := map[string]int{}
 	for i := range m.Len() {
 		s := m.Segment(i)
 		if count[s.Name()]++; count[s.Name()] == 2 && (s.Name() == "PID" || s.Name() == "RF1") {
-			fault(fhir.Structure, s.Place(), "a referral has one "+s.Name()+"; send one message for each")
+			fault(fhir.Structure, "100", s.Place(), "a referral has one "+s.Name()+"; send one message for each")
 		}
 	}
 	pid := m.First("PID")
 	switch {
 	case !pid.Exists():
-		fault(fhir.Required, "PID", "the person referred is required: PID")
+		fault(fhir.Required, "101", "PID", "the person referred is required: PID")
 	case pid.Field(5).Rep(0).Component(1).Text() == "" && pid.Field(5).Rep(0).Component(2).Text() == "":
-		fault(fhir.Required, "PID-5.1", "expected a family or a given name")
+		fault(fhir.Required, "101", "PID-5.1", "expected a family or a given name")
 	}
 	return issues
 }
@@ -45,8 +45,12 @@ func (f *Format) remarks(m *hl7v2.Message, h Header) []fhir.Issue {
 	if !hasRole(m, "RP") {
 		warn(fhir.Required, "PRD", "no PRD with role RP: the referral does not say who refers")
 	}
-	if !f.o.ImpliedConsent && m.Get("CON-11.1") != "A" && h.Event != "I14" {
+	switch con := m.Get("CON-11.1"); {
+	case con == "A" || h.Event == "I14" || con == "" && f.o.ImpliedConsent:
+	case con == "":
 		warn(fhir.BusinessRule, "CON-11.1", "no consent is recorded and the agreement does not rest on implied consent: the referral is kept as a draft")
+	default:
+		warn(fhir.BusinessRule, "CON-11.1", "the consent recorded does not permit sharing: the referral is kept as a draft")
 	}
 	return issues
 }

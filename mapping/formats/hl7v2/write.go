@@ -42,7 +42,7 @@ func (f *Format) WriteREF(resource []byte, e Envelope) mapping.Written {
 	if m == nil {
 		return w
 	}
-	w.Document = string(message(m, "REF", defaults(e, m, resource), func(*hl7v2.Writer, hl7v2.Segment) bool { return true }))
+	w.Document = string(message(m, "REF", defaults(e, m), nil))
 	return w
 }
 
@@ -66,14 +66,9 @@ func (f *Format) BuildRRI(referral []byte, d Decision, e Envelope) mapping.Writt
 		return w
 	}
 	e.Event = or(e.Event, "I12")
-	e = defaults(e, m, referral)
+	e = defaults(e, m)
 	w.Losses = nil
-	w.Document = string(message(m, "RRI", e, func(out *hl7v2.Writer, s hl7v2.Segment) bool {
-		if s.Name() == "RF1" {
-			decide(out, s, d)
-		}
-		return strings.Contains("RF1 PRD PID", s.Name())
-	}, note(d.Text)))
+	w.Document = string(message(m, "RRI", e, &d))
 	return w
 }
 
@@ -88,17 +83,6 @@ func decide(w *hl7v2.Writer, rf1 hl7v2.Segment, d Decision) {
 		rep := rf1.Field(11).Len() + 1
 		w.Set(11, rep, 1, 1, d.Reference)
 		w.Set(11, rep, 2, 1, d.Authority)
-	}
-}
-
-// note adds the text for the referrer.
-func note(text string) func(*hl7v2.Writer) {
-	return func(w *hl7v2.Writer) {
-		if text != "" {
-			w.Segment("NTE")
-			w.Put(1, "1")
-			w.Put(3, text)
-		}
 	}
 }
 
@@ -120,8 +104,8 @@ func (f *Format) body(resource []byte) (mapping.Written, *hl7v2.Message) {
 }
 
 // defaults fills the envelope from the referral.
-func defaults(e Envelope, m *hl7v2.Message, resource []byte) Envelope {
-	sum := sha256.Sum256(resource)
+func defaults(e Envelope, m *hl7v2.Message) Envelope {
+	sum := sha256.Sum256(m.Bytes())
 	e.SendingApplication = or(e.SendingApplication, "TRELLIS")
 	e.ControlID = or(e.ControlID, strings.ToUpper(hex.EncodeToString(sum[:10])))
 	e.Version = or(e.Version, "2.5.1")
@@ -134,38 +118,39 @@ func defaults(e Envelope, m *hl7v2.Message, resource []byte) Envelope {
 	return e
 }
 
-// message writes the final message: its header, then the segments of m that
-// keep accepts, with set ids, table names and the OBR that every OBX needs.
-func message(m *hl7v2.Message, typ string, e Envelope, keep func(*hl7v2.Writer, hl7v2.Segment) bool, more ...func(*hl7v2.Writer)) []byte {
+// message writes the final message: its header, then the segments of m with
+// set ids, table names and the OBR that every OBX needs. With a decision it
+// keeps only what the referrer must see.
+func message(m *hl7v2.Message, typ string, e Envelope, d *Decision) []byte {
 	w := hl7v2.NewWriter(hl7v2.Standard(), hl7v2.UTF8)
 	writeHeader(w, m, typ, e)
-	if e.InReplyTo != "" {
-		w.Segment("MSA")
-		w.Put(1, string(AA))
-		w.Put(2, e.InReplyTo)
-	}
-	order, set := false, 0
+	set, last := 0, ""
 	for i := 1; i < m.Len(); i++ {
 		s := m.Segment(i)
-		if s.Name() == "OBX" && !order {
-			order = true
+		if d != nil && !strings.Contains("RF1 PRD PID", s.Name()) {
+			continue
+		}
+		if s.Name() == "OBX" && s.Ordinal() == 1 {
 			w.Segment("OBR")
 			w.Put(1, "1")
 			w.Put(4, "OBS", "Observations sent with the referral", "L")
 		}
-		if set++; s.Name() == "NTE" && m.Segment(i-1).Name() != "NTE" {
-			set = 1 // notes are numbered under what they belong to
-		} else if s.Name() != "NTE" {
+		if set++; s.Name() != last {
+			set = 1
+		}
+		if last = s.Name(); last != "NTE" { // notes are numbered under what they belong to
 			set = s.Ordinal()
 		}
-		w.Segment(s.Name())
+		w.Segment(last)
 		copySegment(w, s, set)
-		if !keep(w, s) {
-			w.Discard()
+		if d != nil && last == "RF1" {
+			decide(w, s, *d)
 		}
 	}
-	for _, f := range more {
-		f(w)
+	if d != nil && d.Text != "" {
+		w.Segment("NTE")
+		w.Put(1, "1")
+		w.Put(3, d.Text)
 	}
 	return w.Bytes()
 }
@@ -190,6 +175,11 @@ func writeHeader(w *hl7v2.Writer, m *hl7v2.Message, typ string, e Envelope) {
 	w.Put(15, e.AcceptAck)
 	w.Put(16, e.ApplicationAck)
 	w.Put(18, string(hl7v2.UTF8))
+	if e.InReplyTo != "" {
+		w.Segment("MSA")
+		w.Put(1, string(AA))
+		w.Put(2, e.InReplyTo)
+	}
 }
 
 func copySegment(w *hl7v2.Writer, s hl7v2.Segment, set int) {

@@ -1,0 +1,12 @@
+package hl7v2
+
+import (
+	"embed"
+	"io/fs"
+)
+
+//go:embed testdata
+var cases embed.FS
+
+// Cases holds the format's worked examples.
+func Cases() fs.FS { return cases }
