@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -98,12 +99,17 @@ func (g *Gateway) listen(ctx context.Context) (err error) {
 		return err
 	}
 	g.Admin = g.admin.Addr().String()
+	scheme := "http://"
+	if g.cfg.TLSCert != "" {
+		cert, err := tls.LoadX509KeyPair(g.cfg.TLSCert, g.cfg.TLSKey)
+		if err != nil {
+			return fmt.Errorf("tls-cert: %w", err)
+		}
+		scheme = "https://"
+		g.public = tls.NewListener(g.public, &tls.Config{Certificates: []tls.Certificate{cert}, MinVersion: tls.VersionTLS12})
+	}
 	g.PublicURL = g.cfg.PublicURL
 	if g.PublicURL == "" {
-		scheme := "http://"
-		if g.cfg.TLSCert != "" {
-			scheme = "https://"
-		}
 		g.PublicURL = scheme + g.public.Addr().String()
 	}
 	return nil
