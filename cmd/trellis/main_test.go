@@ -1,0 +1,173 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+// trellis runs a command as a user would.
+func trellis(t *testing.T, stdin string, args ...string) (code int, stdout, stderr string) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	var out, errs bytes.Buffer
+	code = run(ctx, args, strings.NewReader(stdin), &out, &errs)
+	return code, out.String(), errs.String()
+}
+
+func TestDemoOnce(t *testing.T) {
+	code, out, errs := trellis(t, "", "demo", "--once")
+	if code != 0 {
+		t.Fatalf("exit %d\n%s%s", code, out, errs)
+	}
+	for _, want := range []string{"200: 4 resources", "MSA|AA|", ",created,", "SP-", "sees 4 referrals", "curl -s -H"} {
+		if !strings.Contains(out, want) {
+			t.Errorf("the demo does not print %q:\n%s", want, out)
+		}
+	}
+}
+
+func TestClientCommands(t *testing.T) {
+	data := t.TempDir()
+	code, out, errs := trellis(t, "", "client", "add", "a", "--role", "gp-practice", "--org", "Y99001", "--data", data)
+	var made struct {
+		ID     string `json:"client_id"`
+		Secret string `json:"client_secret"`
+	}
+	if err := json.Unmarshal([]byte(out), &made); code != 0 || err != nil || made.ID != "a" || len(made.Secret) < 40 {
+		t.Fatalf("add: exit %d, %v\n%s%s", code, err, out, errs)
+	}
+	tests := []struct {
+		name, stdin string
+		args        []string
+		code        int
+		want        string
+	}{
+		{"id in use", "", []string{"add", "a", "--role", "police"}, 2, "exists"},
+		{"every fault at once", "", []string{"add", "a b", "--role", "doctor", "--org", "x"}, 2, "role"},
+		{"no role", "", []string{"add", "b"}, 2, "role"},
+		{"weak secret", "hunter2\n", []string{"add", "b", "--role", "police", "--secret-stdin"}, 2, "secret"},
+		{"own secret", "a-long-and-random-secret-of-32-characters\n", []string{"add", "b", "--role", "police", "--secret-stdin"}, 0, `{"client_id":"b"}`},
+		{"list", "", []string{"list"}, 0, "gp-practice"},
+		{"rotate", "", []string{"rotate", "a"}, 0, "client_secret"},
+		{"disable", "", []string{"disable", "a"}, 0, "disabled"},
+		{"nobody", "", []string{"disable", "nobody"}, 2, "no client"},
+	}
+	for _, tt := range tests {
+		code, out, errs := trellis(t, tt.stdin, append(append([]string{"client"}, tt.args...), "--data", data)...)
+		if code != tt.code || !strings.Contains(out+errs, tt.want) {
+			t.Errorf("%s: exit %d, want %d and %q\n%s%s", tt.name, code, tt.code, tt.want, out, errs)
+		}
+	}
+}
+
+func TestMapApply(t *testing.T) {
+	csv := string(document("referral.csv"))
+	tests := []struct {
+		name, doc string
+		args      []string
+		code      int
+		want      string
+	}{
+		{"accepted", csv, []string{"apply", "ppn-csv", "--json"}, 0, `"accepted":true`},
+		{"refused in part", strings.Replace(csv, "9991234020", "9991234021", 1), []string{"apply", "ppn-csv", "--json"}, 1, `"bundle":null`},
+		{"bad header", "a,a\n1,2\n", []string{"apply", "ppn-csv", "--json"}, 1, `"records":[],"faults":[{"severity":"error"`},
+		{"unknown format", csv, []string{"apply", "nothing"}, 2, "map list"},
+		{"hl7", string(document("referral.hl7")), []string{"apply", "hl7v2", "-"}, 0, `"accepted": true`},
+		{"bars", string(document("message.json")), []string{"apply", "bars"}, 0, `"accepted": true`},
+		{"fhir", string(document("referral.json")), []string{"apply", "fhir"}, 0, `"accepted": true`},
+		{"reverse", string(document("referral.json")), []string{"apply", "hl7v2", "--reverse", "--json"}, 0, `{"document":"MSH|`},
+		{"list", "", []string{"list"}, 0, "ppn-csv"},
+		{"list for programs", "", []string{"list", "--json"}, 0, `"id":"hl7v2"`},
+	}
+	for _, tt := range tests {
+		code, out, errs := trellis(t, tt.doc, append([]string{"map"}, tt.args...)...)
+		if code != tt.code || !strings.Contains(out+errs, tt.want) {
+			t.Errorf("%s: exit %d, want %d and %q\n%.2000s%s", tt.name, code, tt.code, tt.want, out, errs)
+		}
+	}
+}
+
+func TestExampleReferral(t *testing.T) {
+	if code, out, errs := trellis(t, "", "map", "apply", "fhir", "../../docs/examples/referral.json"); code != 0 {
+		t.Errorf("exit %d\n%s%s", code, out, errs)
+	}
+}
+
+func TestValidate(t *testing.T) {
+	dir := t.TempDir()
+	write := func(name, content string) string {
+		t.Helper()
+		path := filepath.Join(dir, name)
+		if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	good := write("good.json", `{"resourceType":"Patient","gender":"female"}`)
+	bad := write("bad.json", `{"resourceType":"Patient","gender":"woman"}`)
+	lines := write("both.ndjson", "{\"resourceType\":\"Patient\"}\n{\"resourceType\":\"Patient\",\"x\":1}\n")
+	empty := t.TempDir()
+	tests := []struct {
+		args []string
+		code int
+		want string
+	}{
+		{[]string{good}, 0, "1 examined, 1 valid, 0 with faults"},
+		{[]string{bad}, 1, "Patient.gender"},
+		{[]string{lines}, 1, "both.ndjson:2: error at Patient.x"},
+		{[]string{dir}, 1, "4 examined, 2 valid, 2 with faults"},
+		{[]string{"--json", bad}, 1, `"valid": false`},
+		{[]string{"--junit", dir}, 1, `<testsuite name="trellis validate" tests="4" failures="2">`},
+		{[]string{"--profile", "https://nobody.example/x", good}, 2, "known are"},
+		{[]string{filepath.Join(dir, "absent.json")}, 2, "no such file"},
+		{[]string{empty}, 2, "holds no"},
+	}
+	for _, tt := range tests {
+		code, out, errs := trellis(t, "", append([]string{"validate"}, tt.args...)...)
+		if code != tt.code || !strings.Contains(out+errs, tt.want) {
+			t.Errorf("%v: exit %d, want %d and %q\n%s%s", tt.args, code, tt.code, tt.want, out, errs)
+		}
+	}
+	if code, out, _ := trellis(t, `{"resourceType":"Patient"}`, "validate", "-"); code != 0 {
+		t.Errorf("standard input: exit %d\n%s", code, out)
+	}
+}
+
+func TestConfiguration(t *testing.T) {
+	dir := t.TempDir()
+	file := filepath.Join(dir, "trellis.yaml")
+	load := func(content string, args ...string) (string, error) {
+		t.Helper()
+		if err := os.WriteFile(file, []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		cmd := newServe()
+		if err := cmd.ParseFlags(append(args, "--config", file)); err != nil {
+			t.Fatal(err)
+		}
+		c, err := loadConfig(cmd.Flags())
+		return c.Listen + " " + c.Admin + " " + c.MLLP, err
+	}
+	t.Setenv("TRELLIS_ADMIN", "127.0.0.1:2")
+	t.Setenv("TRELLIS_MLLP", "127.0.0.1:3")
+	t.Setenv("TRELLIS_SOMETHING_ELSE", "x")
+	got, err := load("listen: 127.0.0.1:1\nadmin: 127.0.0.1:9\n", "--mllp", "off")
+	if want := "127.0.0.1:1 127.0.0.1:2 off"; got != want || err != nil {
+		t.Errorf("file, variable and flag: got %q, %v; want %q", got, err, want)
+	}
+	for _, bad := range []string{"lisen: 127.0.0.1:1\n", "listen: nowhere\nrate: 0\n", "rate: fast\n", "{"} {
+		if _, err := load(bad); err == nil {
+			t.Errorf("the file %q was accepted", bad)
+		}
+	}
+	if code, _, errs := trellis(t, "", "serve", "--sandbox", "--listen", "0.0.0.0:0", "--data", dir); code != 2 || !strings.Contains(errs, "loopback") {
+		t.Errorf("sandbox beyond loopback: exit %d, %s", code, errs)
+	}
+}
