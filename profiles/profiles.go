@@ -111,11 +111,19 @@ func (v *Validator) find(canonical string) *profile {
 	return nil
 }
 
+// Invariants that compare every value with every other must not make the time a
+// document takes grow faster than its size.
+const (
+	freeVisits     = 2_000_000
+	visitsPerValue = 16
+)
+
 // Validate returns every fault and warning of a resource, at most 200 of each
 // and a last issue when there are more. Pass the result to [fhir.Faults] to learn
 // whether the document is refused.
 func (v *Validator) Validate(r fhir.Resource, o Options) []fhir.Issue {
 	w := newWalk(v, o)
+	w.visits = freeVisits + visitsPerValue*r.Root().Tree().Size()
 	w.resourceAt(r.Root(), false)
 	issues := w.issues
 	switch {

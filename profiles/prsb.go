@@ -20,7 +20,7 @@ import (
 // completed, entered in error) and parts without a ServiceRequest have no
 // issues. What a sender cannot know is never filled in.
 func (v *Validator) Referral(parts []fhir.Resource) []fhir.Issue {
-	var s referral
+	s := referral{byAddress: map[string]int{}}
 	for _, p := range parts {
 		s.add(p)
 	}
@@ -40,17 +40,16 @@ func (v *Validator) Referral(parts []fhir.Resource) []fhir.Issue {
 
 // A referral is what Referral collects.
 type referral struct {
-	parts   []part
-	request fhir.Value
-	strict  bool
-	issues  []fhir.Issue
+	parts     []part
+	byAddress map[string]int // parts by fullUrl and by Type/id
+	request   fhir.Value
+	strict    bool
+	issues    []fhir.Issue
 }
 
-// A part is a resource and the address by which others refer to it.
 type part struct {
-	v       fhir.Value
-	typ     string
-	fullURL string
+	v   fhir.Value
+	typ string
 }
 
 func (s *referral) add(r fhir.Resource) {
@@ -68,7 +67,13 @@ func (s *referral) add(r fhir.Resource) {
 
 func (s *referral) part(v fhir.Value, fullURL string) {
 	typ := v.Get("resourceType").Text()
-	s.parts = append(s.parts, part{v, typ, fullURL})
+	if id := v.Get("id").Text(); id != "" {
+		s.byAddress[typ+"/"+id] = len(s.parts)
+	}
+	if fullURL != "" {
+		s.byAddress[fullURL] = len(s.parts)
+	}
+	s.parts = append(s.parts, part{v, typ})
 	if typ == "ServiceRequest" && !s.request.Exists() && isAsked(v.Get("status").Text()) {
 		s.request = v
 		s.strict = s.strict || claims(v, Strict)
@@ -109,10 +114,12 @@ func (s *referral) resolve(from, ref fhir.Value) (v fhir.Value, typ string) {
 		c := containedByID(from.Get("contained"), r.Fragment)
 		return c, c.Get("resourceType").Text()
 	}
-	for _, p := range s.parts {
-		if p.fullURL != "" && p.fullURL == r.URI || r.Type != "" && p.typ == r.Type && p.v.Get("id").Text() == r.ID {
-			return p.v, p.typ
-		}
+	i, ok := s.byAddress[r.URI]
+	if !ok {
+		i, ok = s.byAddress[r.Relative()]
+	}
+	if ok {
+		return s.parts[i].v, s.parts[i].typ
 	}
 	return fhir.Value{}, r.Type
 }

@@ -1,6 +1,7 @@
 package profiles
 
 import (
+	"slices"
 	"strings"
 
 	"trellis.example/fhir"
@@ -90,25 +91,54 @@ func (w *walk) containedMeta(v fhir.Value) {
 func (w *walk) contained(v fhir.Value, first int) {
 	list := v.Get("contained")
 	locals := w.locals[first:]
+	if !list.Exists() && len(locals) == 0 {
+		return
+	}
+	types := make(map[string]string, list.Len()) // of the contained resources, by id
+	for c := list.First(); c.Exists(); c = c.Next() {
+		types[c.Get("id").Text()] = c.Get("resourceType").Text()
+	}
+	used := make(map[string]bool, len(locals))
+	var upward []int // where contained resources refer to their container
 	for _, l := range locals {
+		used[l.id] = true
 		if l.id == "" {
-			continue
-		}
-		target := containedByID(list, l.id)
-		switch {
-		case l.at.Kind() != fhir.Object: // a uri or canonical: a fragment may mean anything
-		case !target.Exists():
-			w.add(l.at, "reference", fhir.Issue{Severity: fhir.SeverityError, Code: fhir.Invariant, Rule: "ref-1",
-				Text: "there is no contained resource with this id"})
-		case !isTarget(target.Get("resourceType").Text(), l.targets):
-			w.wrongTarget(l.at, l.targets)
+			at, _ := l.at.Span()
+			upward = append(upward, at)
+		} else {
+			w.localTarget(l, types)
 		}
 	}
+	slices.Sort(upward)
 	for c := list.First(); c.Exists(); c = c.Next() {
-		if id := c.Get("id").Text(); c.Kind() == fhir.Object && !usedLocally(c, id, locals) {
+		id := c.Get("id").Text()
+		if c.Kind() == fhir.Object && (id == "" || !used[id]) && !anyWithin(upward, c) {
 			w.fault(c, fhir.Invariant, "dom-3", "a contained resource must be referred to by the resource that contains it")
 		}
 	}
+}
+
+// localTarget checks one reference to a contained resource. A fragment in a uri
+// or canonical may mean anything.
+func (w *walk) localTarget(l local, types map[string]string) {
+	if l.at.Kind() != fhir.Object {
+		return
+	}
+	typ, ok := types[l.id]
+	switch {
+	case !ok:
+		w.add(l.at, "reference", fhir.Issue{Severity: fhir.SeverityError, Code: fhir.Invariant, Rule: "ref-1",
+			Text: "there is no contained resource with this id"})
+	case !isTarget(typ, l.targets):
+		w.wrongTarget(l.at, l.targets)
+	}
+}
+
+// anyWithin reports whether one of the sorted offsets lies in v.
+func anyWithin(offsets []int, v fhir.Value) bool {
+	start, end := v.Span()
+	i, _ := slices.BinarySearch(offsets, start)
+	return i < len(offsets) && offsets[i] < end
 }
 
 func containedByID(list fhir.Value, id string) fhir.Value {
@@ -118,19 +148,6 @@ func containedByID(list fhir.Value, id string) fhir.Value {
 		}
 	}
 	return fhir.Value{}
-}
-
-// usedLocally reports whether something refers to the contained resource, or it
-// refers to its container.
-func usedLocally(c fhir.Value, id string, locals []local) bool {
-	start, end := c.Span()
-	for _, l := range locals {
-		at, _ := l.at.Span()
-		if id != "" && l.id == id || l.id == "" && at > start && at < end {
-			return true
-		}
-	}
-	return false
 }
 
 // binding checks a CodeableConcept, Coding or Quantity against a required value

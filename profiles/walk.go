@@ -19,6 +19,7 @@ type walk struct {
 	issues           []fhir.Issue
 	errors, warnings int // found, listed or not
 
+	visits   int                   // that invariants may still make
 	seen     []*definitions.Member // stack: what fills each slot of the open objects
 	locals   []local               // stack: "#id" references of the open resources
 	resource fhir.Value            // the innermost resource
@@ -161,6 +162,10 @@ func (w *walk) missing(v fhir.Value, s *definitions.Slot) {
 // unknown reports a member that the type does not have; a name of its own that
 // differs only in letter case is named as what was probably meant.
 func (w *walk) unknown(c fhir.Value, key string, t *definitions.Table) {
+	if w.errors >= maxIssues {
+		w.errors++
+		return
+	}
 	text := "this is not an element of " + t.Path
 	name := strings.TrimPrefix(key, "_")
 	for i := range t.Slots {
@@ -203,24 +208,25 @@ func (w *walk) member(parent, c fhir.Value, n *node, m *definitions.Member, info
 	if slot.Max > 0 && c.Len() > slot.Max {
 		w.fault(c, fhir.Structure, "cardinality", "there are too many of this element")
 	}
+	var shadow fhir.Value // the "_name" entry beside e, looked for at the first null
+	looked := 0
 	i := 0
 	for e := c.First(); e.Exists(); e = e.Next() {
-		if e.Kind() == fhir.Null && m.Primitive() && shadowAt(parent, m.Name, i).Kind() == fhir.Object {
-			i++
-			continue
+		if e.Kind() == fhir.Null && m.Primitive() {
+			if looked == 0 {
+				shadow, looked = parent.Get("_"+m.Name).First(), 1
+			}
+			for ; looked <= i; looked++ {
+				shadow = shadow.Next()
+			}
+			if shadow.Kind() == fhir.Object {
+				i++
+				continue
+			}
 		}
 		w.value(e, m, info)
 		i++
 	}
-}
-
-// shadowAt returns the i-th element of the "_name" array.
-func shadowAt(parent fhir.Value, name string, i int) fhir.Value {
-	s := parent.Get("_" + name).First()
-	for ; i > 0 && s.Exists(); i-- {
-		s = s.Next()
-	}
-	return s
 }
 
 // value validates one value of a member.
@@ -344,7 +350,7 @@ func (w *walk) shadowValue(v fhir.Value, hasValue bool) {
 func (w *walk) rules(v fhir.Value, list []rule) {
 	for i := range list {
 		r := &list[i]
-		ok, err := r.path.Holds(v, path.Context{Resource: w.resource, Root: w.root})
+		ok, err := r.path.Holds(v, path.Context{Resource: w.resource, Root: w.root, Visits: &w.visits})
 		switch {
 		case err != nil:
 			w.fault(v, fhir.Processing, r.key, "the document has too many values to check this rule")

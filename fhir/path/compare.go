@@ -18,6 +18,7 @@ func (x binaryExpr) eval(e *env, focus item) {
 	lo := e.run(x.left, focus)
 	mid := e.run(x.right, focus)
 	left, right := e.stack[lo:mid], e.stack[mid:]
+	e.visit(len(left) + len(right))
 	out, ok := x.apply(left, right)
 	e.stack = e.stack[:lo]
 	if ok {

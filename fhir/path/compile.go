@@ -60,6 +60,9 @@ func (c *compiler) call(f function, name string, of expr, args []expr) (expr, er
 	if never(of) && (name == "where" || name == "extension" || name == "select" || name == "resolve") {
 		return emptyExpr{}, nil
 	}
+	if child, ok := of.(childExpr); ok && name == "first" {
+		return firstExpr{child}, nil
+	}
 	x := &callExpr{name: name, of: of, args: args, eval_: f.eval}
 	if name == "matches" || name == "replaceMatches" {
 		lit, ok := args[0].(literal)

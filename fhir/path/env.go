@@ -38,13 +38,15 @@ type item struct {
 type env struct {
 	stack                        []item
 	root, resource, rootResource item
-	visits                       int
+	visits, limit                int
+	one                          bool // of a repeating element only the first value is wanted
 }
 
 var envs = sync.Pool{New: func() any { return &env{stack: make([]item, 0, 64)} }}
 
 func newEnv(v fhir.Value, t *definitions.Table) *env {
 	e, _ := envs.Get().(*env)
+	e.limit = maxVisits
 	e.root = item{v: v, t: t}
 	e.resource, e.rootResource = e.root, e.root
 	return e
@@ -54,15 +56,21 @@ func (e *env) release() {
 	if cap(e.stack) > 4096 {
 		return // do not keep what one large document needed
 	}
-	clear(e.stack[:min(e.visits, cap(e.stack))]) // the pool must not hold documents
+	clear(e.stack[:min(max(e.visits, 0), cap(e.stack))]) // the pool must not hold documents
 	*e = env{stack: e.stack[:0]}
 	envs.Put(e)
 }
 
-func (e *env) costly() bool { return e.visits > maxVisits }
+func (e *env) costly() bool { return e.visits > e.limit }
+
+// visit counts n comparisons and reports whether to go on.
+func (e *env) visit(n int) bool {
+	e.visits += n
+	return e.visits <= e.limit
+}
 
 func (e *env) push(it item) {
-	if e.visits++; e.visits <= maxVisits {
+	if e.visit(1) {
 		e.stack = append(e.stack, it)
 	}
 }
@@ -145,6 +153,9 @@ func (e *env) memberOf(v fhir.Value, m *definitions.Member, val fhir.Value) {
 	case val.Kind() == fhir.Array:
 		for c := val.First(); c.Exists(); c = c.Next() {
 			e.node(m, c)
+			if e.one && c.Kind() != fhir.Null {
+				return
+			}
 		}
 	case val.Exists():
 		e.node(m, val)

@@ -21,6 +21,9 @@ type (
 		of   expr
 		name string
 	}
+	// firstExpr is a child's first value alone: invariants of R4 ask for the
+	// first of a list in every member of it.
+	firstExpr struct{ childExpr }
 	indexExpr struct {
 		of expr
 		n  int
@@ -75,6 +78,18 @@ func (x childExpr) eval(e *env, focus item) {
 	for i := lo; i < hi; i++ {
 		e.child(e.stack[i], x.name)
 	}
+	e.drop(lo, hi)
+}
+
+func (x firstExpr) eval(e *env, focus item) {
+	lo := e.run(x.of, focus)
+	hi := len(e.stack)
+	e.one = true
+	for i := lo; i < hi && len(e.stack) == hi; i++ {
+		e.child(e.stack[i], x.name)
+	}
+	e.one = false
+	e.stack = e.stack[:min(hi+1, len(e.stack))]
 	e.drop(lo, hi)
 }
 
@@ -187,7 +202,7 @@ func (e *env) contained(id string) (item, bool) {
 	if id == "" {
 		return e.rootResource, true
 	}
-	for c := e.rootResource.v.Get("contained").First(); c.Exists(); c = c.Next() {
+	for c := e.rootResource.v.Get("contained").First(); c.Exists() && e.visit(1); c = c.Next() {
 		if c.Get("id").Text() == id {
 			it := resourceItem(c)
 			return it, it.t != nil

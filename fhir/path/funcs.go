@@ -120,8 +120,7 @@ func fnSlice(bounds func(n int) (lo, hi int)) func(*env, *callExpr, item) {
 func (e *env) distinct(lo, mid int) {
 	n := mid
 	for i := mid; i < len(e.stack); i++ {
-		e.visits += n - lo
-		if e.costly() {
+		if !e.visit(n - lo) {
 			break
 		}
 		if !member(e.stack[lo:n], e.stack[i]) {
@@ -172,7 +171,7 @@ func fnIntersect(e *env, x *callExpr, focus item) {
 	mid := e.run(x.args[0], focus)
 	other := e.stack[mid:]
 	n := lo
-	for i := lo; i < mid; i++ {
+	for i := lo; i < mid && e.visit(len(other)); i++ {
 		if member(other, e.stack[i]) {
 			e.stack[n] = e.stack[i]
 			n++

@@ -90,6 +90,9 @@ func (p *Path) Count(v fhir.Value) int {
 // the value it is evaluated on.
 type Context struct {
 	Resource, Root fhir.Value
+	// Visits, when set, is how many values the evaluations that share it may
+	// still visit; each takes off what it used.
+	Visits *int
 }
 
 // Holds evaluates an invariant: it is broken only when the result is false. An
@@ -101,7 +104,13 @@ func (p *Path) Holds(v fhir.Value, in Context) (bool, error) {
 		e.resource = resourceItem(in.Resource)
 		e.rootResource = resourceItem(in.Root)
 	}
+	if in.Visits != nil {
+		e.limit = min(e.limit, *in.Visits)
+	}
 	p.root.eval(e, e.root)
+	if in.Visits != nil {
+		*in.Visits -= min(e.visits, *in.Visits)
+	}
 	if e.costly() {
 		return true, ErrTooCostly
 	}
