@@ -94,7 +94,10 @@ func Open(ctx context.Context, uri string, o Options) (*Store, error) {
 		_ = client.Disconnect(context.WithoutCancel(ctx))
 		return nil, err
 	}
-	s.start()
+	if err := s.start(); err != nil {
+		_ = client.Disconnect(context.WithoutCancel(ctx))
+		return nil, unavailable(ctx, "beginning a session", err)
+	}
 	return s, nil
 }
 
@@ -129,11 +132,17 @@ func (s *Store) prepare(ctx context.Context) error {
 	return s.proveTransactions(ctx)
 }
 
-func (s *Store) start() {
-	s.background, s.stop = context.WithCancel(context.Background())
+func (s *Store) start() error {
 	s.writer = newWriter(s)
+	if err := s.writer.txn.start(); err != nil {
+		return err
+	}
+	s.background, s.stop = context.WithCancel(context.Background())
+	session := s.writer.txn.sess.ID()
 	go s.writer.run()
 	s.running.Go(func() { s.indexBehind(s.background) })
+	s.running.Go(func() { s.keepBeat(s.background, session) })
+	return nil
 }
 
 // Commit applies c: all or nothing, durable on a majority on return.

@@ -111,6 +111,14 @@ func (s *Store) createAll(ctx context.Context) error {
 			return unavailable(ctx, "creating indexes", err)
 		}
 	}
+	return s.createCounter(ctx)
+}
+
+// createCounter leaves an existing counter alone: a writer may be holding it.
+func (s *Store) createCounter(ctx context.Context) error {
+	if n, err := s.position(ctx, "seq"); err != nil || n > 0 {
+		return err
+	}
 	err := retryPlain(ctx, func() error {
 		_, err := s.meta.UpdateOne(ctx, byID("seq"),
 			bson.D{{Key: "$setOnInsert", Value: bson.D{{Key: "n", Value: int64(1)}}}},

@@ -29,6 +29,7 @@ var errUnsettled = errors.New("the transaction did not take effect")
 func (t *transactor) run(ctx context.Context, group []*pending) error {
 	ctx, cancel := context.WithTimeout(ctx, commitPatience)
 	defer cancel()
+	var r rivals
 	for n := 0; ; n++ {
 		g, err := t.attempt(ctx, group)
 		if err == nil {
@@ -37,6 +38,9 @@ func (t *transactor) run(ctx context.Context, group []*pending) error {
 		}
 		if len(group) > 1 && hasCode(err, codeDuplicate) && n > 0 || !t.again(err) || !pause(ctx, n) {
 			return unavailable(ctx, "committing", err)
+		}
+		if n >= 3 {
+			r.wait(ctx, t.s)
 		}
 	}
 }
@@ -104,13 +108,17 @@ func (t *transactor) within(ctx context.Context, do func(context.Context) error)
 	return t.commit(ctx)
 }
 
-func (t *transactor) begin() error {
+// start opens the session. It asks no server.
+func (t *transactor) start() (err error) {
 	if t.sess == nil {
-		sess, err := t.s.client.StartSession()
-		if err != nil {
-			return err
-		}
-		t.sess = sess
+		t.sess, err = t.s.client.StartSession()
+	}
+	return err
+}
+
+func (t *transactor) begin() error {
+	if err := t.start(); err != nil {
+		return err
 	}
 	return t.sess.StartTransaction(options.Transaction().
 		SetReadConcern(readconcern.Snapshot()).
