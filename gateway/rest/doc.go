@@ -12,6 +12,15 @@
 //     not supported is refused, and says what is.
 //   - A walk over pages shows the store as it was when the walk began.
 //
+// # Searching
+//
+// Results come newest first, by the time of their last change. Bundle.total is
+// given when one page holds everything, when a selective parameter (an
+// identifier, a reference, a name) is among the conditions, or when
+// _total=accurate asks for it: counting looks at every match. A page may be
+// shorter than _count when its resources are large; only a missing next link
+// means the end.
+//
 // # Retrying
 //
 // Idempotency-Key (up to 255 visible ASCII characters) on a create, update or

@@ -101,7 +101,16 @@ func TestSearchHandling(t *testing.T) {
 	if res.Root().At("entry", 0, "search", "mode").Text() != "outcome" {
 		t.Errorf("no remark on the ignored parameter: %s", r.Body)
 	}
-	r = g.Do(t, "gp", "GET", "/fhir/Patient?_count=0", "")
+	create(t, g, "gp", patient)
+	create(t, g, "gp", patient)
+	for query, want := range map[string]string{ // counting costs, so not everything is counted
+		"_count=5": "2", "_count=1": "", "_count=1&_total=accurate": "2", "_count=1&identifier=9434765919": "2", "_count=1&identifier=9434765919&_total=none": "",
+	} {
+		if got := resource(t, g.Do(t, "gp", "GET", "/fhir/Patient?"+query, "")).Root().Get("total").Text(); got != want {
+			t.Errorf("%s: total %q, want %q", query, got, want)
+		}
+	}
+	r = g.Do(t, "gp2", "GET", "/fhir/Patient?_count=0", "")
 	if root := resource(t, r).Root(); root.Get("entry").Exists() || root.Get("total").Text() != "0" {
 		t.Errorf("_count=0: %s", r.Body)
 	}

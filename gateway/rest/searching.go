@@ -1,6 +1,7 @@
 package rest
 
 import (
+	"errors"
 	"fmt"
 	"mime"
 	"net/http"
@@ -32,7 +33,7 @@ func (a *API) search(q *Request) (Response, error) {
 		return Response{}, err
 	}
 	q.entry.Entities = []string{q.Type + "?" + s.query.Names()}
-	page, err := a.searchPage(q.Context(), s.storeQuery(q))
+	page, err := a.firstOrNext(q, s)
 	if err != nil {
 		return Response{}, err
 	}
@@ -47,6 +48,21 @@ func (a *API) search(q *Request) (Response, error) {
 		return Response{}, err
 	}
 	return Response{Body: b.bytes()}, nil
+}
+
+// firstOrNext reads a page. Counting that nobody asked for never makes a search
+// fail.
+func (a *API) firstOrNext(q *Request, s *searchRequest) (store.Page, error) {
+	sq := s.storeQuery(q)
+	page, err := a.searchPage(q.Context(), sq)
+	if errors.Is(err, store.ErrTooCostly) && sq.Total && s.query.Total == search.TotalAuto {
+		sq.Total = false
+		page, err = a.searchPage(q.Context(), sq)
+	}
+	if s.sealed == "" && s.query.Total == search.TotalAuto && !page.More {
+		page.Total = len(page.Versions)
+	}
+	return page, err
 }
 
 // A searchRequest is a first page's request, or that of the walk a cursor
@@ -111,7 +127,7 @@ func (q *Request) searchParams() (url.Values, error) {
 func (s *searchRequest) storeQuery(q *Request) store.Query {
 	sq := store.Query{
 		View: q.Principal.View("search-type"), Type: q.Type, Where: s.query.Where,
-		Limit: max(s.query.Count, 1), Total: s.query.Total || s.query.Count == 0,
+		Limit: max(s.query.Count, 1), Total: s.query.Counts(),
 	}
 	if s.sealed != "" {
 		sq.Snapshot, sq.After, sq.Total = s.cursor.Snapshot, s.cursor.After(), false

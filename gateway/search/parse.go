@@ -30,8 +30,8 @@ type Query struct {
 	Where []store.Clause
 	// Count is the page's size; 0 asks for the total alone.
 	Count int
-	// Total asks for the number of matches.
-	Total bool
+	// Total says whether the number of matches is asked for.
+	Total Total
 	// Cursor is the _cursor of a page link, or "".
 	Cursor string
 	// Applied are the parameters that were understood, in a stable order: what
@@ -39,6 +39,35 @@ type Query struct {
 	Applied url.Values
 	// Warnings name the parameters that lenient handling ignored.
 	Warnings []fhir.Issue
+}
+
+// A Total says whether a search counts its matches.
+type Total uint8
+
+// Counting looks at every match, so it is done only where it costs little or is
+// asked for.
+const (
+	// TotalAuto counts when a condition that few resources match is among the
+	// conditions; otherwise the total is given if one page holds everything.
+	TotalAuto Total = iota
+	// TotalNone does not count (_total=none).
+	TotalNone
+	// TotalAccurate counts (_total=accurate or estimate, _summary=count,
+	// _count=0).
+	TotalAccurate
+)
+
+// Counts reports whether the store is to count the matches.
+func (q *Query) Counts() bool {
+	if q.Total != TotalAuto {
+		return q.Total == TotalAccurate
+	}
+	for _, c := range q.Where {
+		if !c.Common && c.Kind != store.Date {
+			return true
+		}
+	}
+	return false
 }
 
 // Names returns the names of the parameters applied, sorted, without values:
@@ -57,7 +86,7 @@ func (q *Query) Names() string {
 // error in either handling. Errors are *fhir.Error with every fault.
 func (r *Registry) Parse(typ string, params url.Values, lenient bool) (*Query, error) {
 	p := &parser{reg: r, plan: r.plan(typ), lenient: lenient,
-		q: &Query{Type: typ, Count: DefaultCount, Total: true, Applied: url.Values{}}}
+		q: &Query{Type: typ, Count: DefaultCount, Applied: url.Values{}}}
 	names := make([]string, 0, len(params))
 	for n := range params {
 		names = append(names, n)
@@ -70,6 +99,9 @@ func (r *Registry) Parse(typ string, params url.Values, lenient bool) (*Query, e
 	}
 	if len(p.q.Where) > maxClauses {
 		p.fail(fhir.TooCostly, "", "a search has at most %d conditions", maxClauses)
+	}
+	if p.q.Count == 0 {
+		p.q.Total = TotalAccurate
 	}
 	if len(p.issues) > 0 {
 		return nil, &fhir.Error{Issues: p.issues, Status: 400}
@@ -268,8 +300,13 @@ var controls = map[string]func(*parser, string) bool{
 		p.q.Count = min(n, MaxCount)
 		return true
 	},
-	"_total": oneOf("_total", func(q *Query, v string) { q.Total = v != "none" }, "none", "estimate", "accurate"),
-	"_sort":  oneOf("_sort", func(*Query, string) {}, "-_lastUpdated"),
+	"_total": oneOf("_total", func(q *Query, v string) {
+		q.Total = TotalAccurate
+		if v == "none" {
+			q.Total = TotalNone
+		}
+	}, "none", "estimate", "accurate"),
+	"_sort": oneOf("_sort", func(*Query, string) {}, "-_lastUpdated"),
 	"_summary": oneOf("_summary", func(q *Query, v string) {
 		if v == "count" {
 			q.Count = 0

@@ -110,3 +110,11 @@ func BenchmarkSearchStatus(b *testing.B) {
 	}
 	parallel(b, func(int64) { call(b, h, "GET", "/fhir/ServiceRequest?status=active&_count=20&_total=none", "") })
 }
+
+func BenchmarkSearchStatusTotal(b *testing.B) {
+	h, pat := bench(b, false)
+	for n := range int64(2000) {
+		call(b, h, "POST", "/fhir/ServiceRequest", body(n, pat))
+	}
+	parallel(b, func(int64) { call(b, h, "GET", "/fhir/ServiceRequest?status=active&_count=20&_total=accurate", "") })
+}
