@@ -141,3 +141,31 @@ func TestPartsDoNotAllocate(t *testing.T) {
 		t.Errorf("%v allocations", n)
 	}
 }
+
+// FuzzEntries checks that a part taken out of a Bundle is the same as its bytes
+// parsed alone, whatever stands around it.
+func FuzzEntries(f *testing.F) {
+	f.Add([]byte(`{"resourceType":"Bundle","entry":[{"fullUrl":"urn:uuid:1","resource":{"resourceType":"Patient","a":[{"\u0062":[1,"x\"y"]},null]}},{}]}`))
+	f.Add([]byte(`{"resourceType":"Bundle","entry":{"resource":1}}`))
+	f.Fuzz(func(t *testing.T, in []byte) {
+		b, err := Decode(in)
+		if err != nil {
+			return
+		}
+		for _, e := range b.Entries() {
+			r, err := e.Decode()
+			if err != nil {
+				continue
+			}
+			again, err := Decode(r.JSON())
+			if err != nil {
+				t.Fatalf("a part does not decode alone: %v", err)
+			}
+			for i := range r.tree.nodes {
+				if r.tree.nodes[i] != again.tree.nodes[i] {
+					t.Fatalf("node %d: %+v, parsed alone %+v", i, r.tree.nodes[i], again.tree.nodes[i])
+				}
+			}
+		}
+	})
+}

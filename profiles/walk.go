@@ -100,8 +100,8 @@ func (w *walk) resourceAt(v fhir.Value, contained bool) {
 	if !contained {
 		w.contained(v, first)
 		w.locals = w.locals[:first]
-		w.profiles(v, typ.Text())
 	}
+	w.profiles(v, typ.Text())
 	w.resource, w.root, w.inside = outer.resource, outer.root, outer.inside
 	w.bundle, w.fullURLs = outer.bundle, outer.fullURLs
 }

@@ -58,14 +58,17 @@ func (x selfExpr) eval(e *env, focus item) {
 }
 
 func (x rootExpr) eval(e *env, _ item) {
+	it := e.resource
 	switch x.name {
 	case "%rootResource":
-		e.push(e.rootResource)
+		it = e.rootResource
 	case "%context":
-		e.push(e.root)
-	default:
-		e.push(e.resource)
+		it = e.root
 	}
+	if it.t == nil {
+		it.t = tableOf(it.v)
+	}
+	e.push(it)
 }
 
 func (x childExpr) eval(e *env, focus item) {
@@ -200,7 +203,7 @@ func (e *env) target(it item) (item, bool) {
 
 func (e *env) contained(id string) (item, bool) {
 	if id == "" {
-		return e.rootResource, true
+		return resourceItem(e.rootResource.v), true
 	}
 	for c := e.rootResource.v.Get("contained").First(); c.Exists() && e.visit(1); c = c.Next() {
 		if c.Get("id").Text() == id {

@@ -101,8 +101,8 @@ func (p *Path) Holds(v fhir.Value, in Context) (bool, error) {
 	e := newEnv(v, p.table)
 	defer e.release()
 	if in.Resource.Exists() {
-		e.resource = resourceItem(in.Resource)
-		e.rootResource = resourceItem(in.Root)
+		e.resource = item{v: in.Resource} // their tables are looked up when asked for
+		e.rootResource = item{v: in.Root}
 	}
 	if in.Visits != nil {
 		e.limit = min(e.limit, *in.Visits)
