@@ -52,12 +52,10 @@ func (c *conn) auditGroups(sql string, args ...any) (groups [][]audit.Record, er
 }
 
 // The terms of the audit index name what a record can be found by.
-func entityTerm(e string) int64  { return term("audit", "entity", baseEntity(e)) }
-func patientTerm(p string) int64 { return term("audit", "patient", p) }
-func clientTerm(c string) int64  { return term("audit", "client", c) }
-func actionTerm(a audit.Action) int64 {
-	return term("audit", "action", string(a))
-}
+func entityTerm(e string) int64       { return int64(hash64("entity", baseEntity(e))) }
+func patientTerm(p string) int64      { return int64(hash64("patient", p)) }
+func clientTerm(c string) int64       { return int64(hash64("client", c)) }
+func actionTerm(a audit.Action) int64 { return int64(hash64("action", string(a))) }
 
 // baseEntity returns the key of an entity that may be one of its versions.
 func baseEntity(e string) string {

@@ -18,16 +18,33 @@ const everyone = "\xff"
 // typeParam is the parameter of the entry by which a type alone is searched.
 const typeParam = "_type"
 
-// term returns the 64-bit name of what index rows are found by: a truncated
-// hash. Rows are only candidates, compared with the version's own entries
-// before they count, so that two terms which meet in one name do no harm.
-func term(parts ...string) int64 {
+// hash64 returns a truncated hash of strings.
+func hash64(parts ...string) uint64 {
 	buf := make([]byte, 0, 192)
 	for _, p := range parts {
 		buf = putString(buf, p)
 	}
 	sum := sha256.Sum256(buf)
-	return int64(binary.LittleEndian.Uint64(sum[:]))
+	return binary.LittleEndian.Uint64(sum[:])
+}
+
+// A term is what index rows are found by: 64 bits of hashes. Rows are only
+// candidates, compared with the version's own entries before they count, so
+// that two terms which meet in one number do no harm.
+//
+// Its upper bits come from what rows are written together with: the party of a
+// common entry (party is not ""), the value of a selective one. A commit then
+// touches few pages of the index.
+func term(typ, party, param, kind, value string) int64 {
+	if party == "" {
+		return join(hash64(typ, value), hash64(param, kind), 40)
+	}
+	return join(hash64(typ, party), hash64(param, kind, value), 24)
+}
+
+// join makes a number of the upper bits of one hash and the lower of another.
+func join(upper, lower uint64, bits int) int64 {
+	return int64(upper>>(64-bits)<<(64-bits) | lower&(1<<(64-bits)-1))
 }
 
 // kindNames are the kinds as they enter a term. Tokens are found by their

@@ -112,7 +112,7 @@ func start(path string, o options, unlock func()) (*Store, error) {
 // file. With synchronous=FULL a commit is on disk when it returns.
 var writerPragmas = []string{
 	"busy_timeout = 10000", "page_size = 8192", "journal_mode = WAL", "synchronous = FULL",
-	"temp_store = MEMORY", "cache_size = -32000", "wal_autocheckpoint = 4096", "journal_size_limit = 67108864",
+	"temp_store = MEMORY", "cache_size = -16000", "wal_autocheckpoint = 4096", "journal_size_limit = 67108864",
 }
 
 var readerPragmas = []string{"busy_timeout = 10000", "query_only = ON", "temp_store = MEMORY", "cache_size = -4000"}

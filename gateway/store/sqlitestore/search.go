@@ -67,11 +67,11 @@ func (s *search) run() error {
 }
 
 func (s *search) openSnapshot() error {
-	now, _, err := s.number(sqlMeta, "seq")
-	if err != nil {
-		return err
-	}
-	horizon, _, err := s.number(sqlMeta, "horizon")
+	var now, horizon int64
+	err := s.query(sqlNow, func(row []driver.Value) error {
+		now, horizon = integer(row[0]), integer(row[1])
+		return nil
+	})
 	if err != nil {
 		return err
 	}
@@ -192,7 +192,7 @@ func (s *search) add(c candidate, access auth.Access) (full bool) {
 	return false
 }
 
-// A candidate is a version without its body.
+// A candidate is an undeleted version without its body.
 type candidate struct {
 	pos     int64
 	id      string

@@ -11,6 +11,7 @@ const (
 	sqlRollback   = `ROLLBACK`
 	sqlNextSeq    = `UPDATE meta SET value = value + 1 WHERE name = 'seq' RETURNING value`
 	sqlMeta       = `SELECT value FROM meta WHERE name = ?`
+	sqlNow        = `SELECT (SELECT value FROM meta WHERE name = 'seq'), (SELECT value FROM meta WHERE name = 'horizon')`
 	sqlSetMeta    = `UPDATE meta SET value = ? WHERE name = ?`
 	sqlHead       = `SELECT pos, number, access FROM heads WHERE type = ? AND id = ?`
 	sqlNewHead    = `INSERT INTO heads VALUES (?, ?, ?, ?, ?)`
@@ -101,7 +102,7 @@ var (
 	sqlBodyAt     = `SELECT pos, body FROM versions WHERE pos IN (?)`
 	sqlBodiesAt   = `SELECT pos, body FROM versions WHERE pos IN (` + marks(manyRead) + `)`
 	statements    = []string{
-		sqlNextSeq, sqlMeta, sqlSetMeta, sqlHead, sqlNewHead, sqlMoveHead, sqlNewPast, sqlNewClosed, sqlNewVersion, sqlSlot,
+		sqlNextSeq, sqlMeta, sqlNow, sqlSetMeta, sqlHead, sqlNewHead, sqlMoveHead, sqlNewPast, sqlNewClosed, sqlNewVersion, sqlSlot,
 		sqlRead, sqlReadPast, sqlHistory, sqlUntil, sqlPastAt, sqlExact, sqlDates, sqlTexts, sqlTextsTo, sqlSlotRange,
 		sqlClaim, sqlTakeClaim, sqlFreeClaims, sqlEventByID, sqlPartBusy, sqlNewEvent, sqlReady, sqlLease, sqlLeased,
 		sqlGiveBack, sqlDropEvent, sqlNextInPart, sqlNewAudit, sqlAuditFrom, sqlAuditBack, sqlAuditByTerm,
@@ -122,7 +123,7 @@ func insertTerms(n int) string {
 
 func selectCandidates(n int) string {
 	return `SELECT v.pos, v.id, v.number, v.updated, v.entries, h.pos, h.access
-		FROM versions v CROSS JOIN heads h ON h.type = v.type AND h.id = v.id WHERE v.type = ? AND v.pos IN (` + marks(n) + `)`
+		FROM versions v CROSS JOIN heads h ON h.type = v.type AND h.id = v.id WHERE v.type = ? AND v.deleted = 0 AND v.pos IN (` + marks(n) + `)`
 }
 
 func marks(n int) string { return strings.TrimSuffix(strings.Repeat(`?, `, n), `, `) }

@@ -3,6 +3,7 @@ package sqlitestore
 import (
 	"context"
 	"errors"
+	"runtime"
 	"slices"
 	"sync/atomic"
 
@@ -84,6 +85,13 @@ func (s *Store) write() {
 	defer close(s.written)
 	batch := make([]*job, 0, groupJobs)
 	for first := range s.jobs {
+		// Those who were answered together often commit again together: let
+		// them come, as long as each turn brings more, rather than start a
+		// group with the first of them alone.
+		for n := -1; n < len(s.jobs); {
+			n = len(s.jobs)
+			runtime.Gosched()
+		}
 		batch = s.collect(append(batch[:0], first))
 		s.runAll(batch)
 		clear(batch)

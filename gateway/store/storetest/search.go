@@ -177,6 +177,8 @@ func testIDs(t *testing.T, f *fixture) {
 		store.Clause{Param: "_id", Kind: store.Token, Any: []store.Match{{Value: a.ID}, {Value: b.ID}, {Value: "absent"}, {Value: a.ID}}})
 	f.finds(t, "_id and another", "Task", nil, is("_id", "", a.ID), is("identifier", "s", "2"))
 	f.finds(t, "_id that is absent", "Task", nil, is("_id", "", "absent"))
+	f.remove(t, b, 1)
+	f.finds(t, "_id of a deleted one", "Task", nil, is("_id", "", b.ID))
 }
 
 func testAndOr(t *testing.T, f *fixture) {
