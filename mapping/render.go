@@ -128,8 +128,8 @@ func (x *run) array(n *tnode, f int) (wrote, live bool) {
 			one(e, f)
 			continue
 		}
-		for i := range x.frames {
-			if x.frames[i].group == e.group && x.within(i, f) {
+		for i := f + 1; i < x.frames[f].end; i++ {
+			if x.frames[i].group == e.group {
 				one(e, i)
 			}
 		}
@@ -137,14 +137,6 @@ func (x *run) array(n *tnode, f int) (wrote, live bool) {
 	x.at = x.at[:at]
 	x.out = append(x.out, ']')
 	return count > 0, live
-}
-
-// within reports whether frame i lies in frame f.
-func (x *run) within(i, f int) bool {
-	for i > f {
-		i = x.frames[i].parent
-	}
-	return i == f
 }
 
 // placeMap turns the places into a map. The paths share one string.

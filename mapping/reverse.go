@@ -1,6 +1,7 @@
 package mapping
 
 import (
+	"strconv"
 	"strings"
 
 	"trellis.example/fhir"
@@ -22,6 +23,8 @@ type back struct {
 	frames  []backFrame
 	wrote   []wrote
 	oneWay  []oneWay
+	listed  map[listKey][]fhir.Value
+	lost    int // losses that are not listed
 	losses  []Loss
 	faults  []fhir.Issue
 }
@@ -37,6 +40,12 @@ type backFrame struct {
 	group, parent, n int
 	item             fhir.Value
 	node             codec.ID
+}
+
+// listKey names the elements that a [*] of the map has in one array.
+type listKey struct {
+	node  *tnode
+	array int
 }
 
 // wrote remembers a rule's when, which is fulfilled after all values stand.
@@ -62,13 +71,16 @@ func (m *Map) Write(resource []byte) Written {
 	if err != nil {
 		return refused(err)
 	}
-	b := &back{m: m, d: m.syntax.Blank(m.shape), byURL: map[string]int{}, found: map[*instance][]int{}, used: make([]bool, res.Root().Tree().Size())}
+	b := &back{m: m, d: m.syntax.Blank(m.shape), byURL: map[string]int{}, found: map[*instance][]int{}, listed: map[listKey][]fhir.Value{}, used: make([]bool, res.Root().Tree().Size())}
 	b.collect(res)
 	b.identify()
 	b.carry()
 	b.settle()
 	b.excuse()
 	b.residue(res.Root())
+	if b.lost > 0 {
+		b.losses = append(b.losses, Loss{Rule: "residue", Text: strconv.Itoa(b.lost) + " more elements are lost than are listed"})
+	}
 	w := Written{Losses: b.losses, Faults: b.faults}
 	if fhir.Faults(b.faults) != nil {
 		return w
@@ -280,9 +292,20 @@ func (b *back) items(g, parent int) []fhir.Value {
 		for !(r.path[last].step.star && r.path[last].group == g) {
 			last--
 		}
-		return r.path[last].items(b.locate(r, parent, r.path[:last]))
+		return b.list(r.path[last], b.locate(r, parent, r.path[:last]))
 	}
 	return []fhir.Value{{}}
+}
+
+// list is the elements of an array that belong to n.
+func (b *back) list(n *tnode, array fhir.Value) []fhir.Value {
+	key := listKey{n, array.Index()}
+	items, ok := b.listed[key]
+	if !ok {
+		items = n.items(array)
+		b.listed[key] = items
+	}
+	return items
 }
 
 func (b *back) in(f, group int) int {
@@ -309,7 +332,7 @@ func (b *back) locate(r *rule, f int, path []*tnode) fhir.Value {
 		case !n.isElem:
 			v = v.Get(n.key)
 		case n.step.star:
-			v = at(n.items(v), b.frames[b.in(f, n.group)].n)
+			v = at(b.list(n, v), b.frames[b.in(f, n.group)].n)
 		default:
 			v = n.find(v)
 		}

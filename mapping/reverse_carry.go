@@ -135,8 +135,14 @@ func (b *back) isUsed(v fhir.Value) bool {
 	return v.Exists() && b.used[v.Index()]
 }
 
-func (b *back) lose(v fhir.Value, r *rule, text string) {
-	b.losses = append(b.losses, Loss{Source: v.Path(), Rule: r.spec.ID, Text: text})
+func (b *back) lose(v fhir.Value, r *rule, text string) { b.report(v, r.spec.ID, text) }
+
+func (b *back) report(v fhir.Value, rule, text string) {
+	if len(b.losses) == maxLosses {
+		b.lost++
+		return
+	}
+	b.losses = append(b.losses, Loss{Source: v.Path(), Rule: rule, Text: text})
 }
 
 // put writes text into the partner's document, and says what is lost when it
@@ -287,7 +293,7 @@ func (b *back) residue(root fhir.Value) {
 func (b *back) rest(v fhir.Value, resource bool) {
 	if v.Kind() != fhir.Object && v.Kind() != fhir.Array {
 		if v.Exists() && !b.used[v.Index()] {
-			b.losses = append(b.losses, Loss{Source: v.Path(), Rule: "residue", Text: "the partner's format has no place for this element"})
+			b.report(v, "residue", "the partner's format has no place for this element")
 		}
 		return
 	}

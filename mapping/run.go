@@ -2,10 +2,18 @@ package mapping
 
 import (
 	"slices"
+	"strconv"
 	"strings"
 
 	"trellis.example/fhir"
 	"trellis.example/mapping/codec"
+)
+
+// Limits on one record, so that a small document cannot become a huge answer.
+const (
+	maxElements = 10_000 // elements of all groups together
+	maxLosses   = 10_000
+	maxFaults   = 1_000
 )
 
 // A run is the state of reading one record. It is reused from record to
@@ -17,6 +25,7 @@ type run struct {
 	vals   []val
 	arena  []byte // the JSON of the values
 	used   []bool // by node: some rule took it
+	lost   int    // losses that are not listed
 	losses []Loss
 	faults []fhir.Issue
 
@@ -35,6 +44,7 @@ type frame struct {
 	text   string // the part of a split list
 	split  bool
 	base   int    // its first value in vals
+	end    int    // the first frame that does not lie in this one
 	n      int    // its number among the group's elements in the parent
 	live   uint64 // instances of the group that received something
 }
@@ -50,6 +60,11 @@ type val struct {
 func (x *run) read(d *codec.Doc) Record {
 	x.reset(d)
 	x.frame(frame{parent: -1, node: codec.Root})
+	if len(x.frames) > maxElements {
+		x.faults = append(x.faults, fhir.Issue{Severity: fhir.SeverityError, Code: fhir.TooLong, Source: x.m.syntax.Place(d, codec.Root, nil),
+			Text: "the record has more than " + strconv.Itoa(maxElements) + " repeated elements"})
+		return Record{Row: d.Row, Key: x.key(), Faults: slices.Clone(x.faults)}
+	}
 	for f := range x.frames {
 		for _, r := range x.m.groups[x.frames[f].group].rules {
 			x.apply(r, f)
@@ -73,7 +88,7 @@ func (x *run) read(d *codec.Doc) Record {
 func (x *run) reset(d *codec.Doc) {
 	x.d = d
 	x.frames, x.vals, x.arena = x.frames[:0], x.vals[:0], x.arena[:0]
-	x.losses, x.faults = x.losses[:0], x.faults[:0]
+	x.losses, x.faults, x.lost = x.losses[:0], x.faults[:0], 0
 	x.places, x.texts = x.places[:0], x.texts[:0]
 	x.used = slices.Grow(x.used[:0], d.Len())[:d.Len()]
 	clear(x.used)
@@ -96,6 +111,7 @@ func (x *run) frame(f frame) {
 		n := 0
 		x.elements(child, i, f.node, x.m.groups[child].rest, &n)
 	}
+	x.frames[i].end = len(x.frames)
 }
 
 // elements opens a frame for each node at the path below node.
@@ -127,6 +143,9 @@ func (x *run) elements(g, parent int, node codec.ID, rest []codec.Step, n *int) 
 
 func (x *run) opened(f frame, n *int) {
 	before := len(x.frames)
+	if before > maxElements {
+		return
+	}
 	if x.frame(f); len(x.frames) > before {
 		*n++
 	}
@@ -380,11 +399,21 @@ func (x *run) fault(r *rule, place string, p *problem) {
 			return
 		}
 	}
+	if len(x.faults) >= maxFaults {
+		if len(x.faults) == maxFaults {
+			x.faults = append(x.faults, fhir.Issue{Severity: fhir.SeverityError, Code: fhir.TooLong, Text: "there are more faults than are listed"})
+		}
+		return
+	}
 	is := fhir.Issue{Severity: fhir.SeverityError, Code: p.code, Text: p.want, Expression: r.expr, Source: place, Rule: r.spec.ID}
 	x.faults = append(x.faults, is)
 }
 
 func (x *run) lose(place string, r *rule, text string) {
+	if len(x.losses) == maxLosses {
+		x.lost++
+		return
+	}
 	x.losses = append(x.losses, Loss{Source: place, Rule: r.spec.ID, Text: text})
 }
 
@@ -395,7 +424,14 @@ func (x *run) residue() {
 		if x.used[id] || x.d.First(node) != codec.None || strings.TrimSpace(x.d.Text(node)) == "" {
 			continue
 		}
+		if len(x.losses) == maxLosses {
+			x.lost++
+			continue
+		}
 		x.losses = append(x.losses, Loss{Source: x.m.syntax.Place(x.d, node, nil), Rule: "residue", Text: "no rule of the map carries this value"})
+	}
+	if x.lost > 0 {
+		x.losses = append(x.losses, Loss{Rule: "residue", Text: strconv.Itoa(x.lost) + " more values are lost than are listed"})
 	}
 }
 

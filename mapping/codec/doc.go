@@ -86,6 +86,7 @@ type node struct {
 	name                      string
 	text                      string
 	parent, first, last, next ID
+	element                   int32 // number within its list
 	kind                      Kind
 	repeats                   bool
 }
@@ -114,7 +115,11 @@ func (d *Doc) Add(parent ID, s Step, text string) ID {
 	if p.last == None {
 		p.first = id
 	} else {
-		d.nodes[p.last].next = id
+		last := &d.nodes[p.last]
+		last.next = id
+		if s.Repeats && last.repeats && last.name == s.Name {
+			d.nodes[id].element = last.element + 1
+		}
 	}
 	p.last = id
 	return id
@@ -225,19 +230,6 @@ func (d *Doc) deepen(id ID, s Step) ID {
 	return d.Add(id, s, "")
 }
 
-// Repetition returns the node's 1-based number among the siblings of its name,
-// and how many there are.
-func (d *Doc) Repetition(id ID) (n, of int) {
-	if id == Root {
-		return 1, 1
-	}
-	for c := d.First(d.Parent(id)); c != None; c = d.Next(c) {
-		if d.nodes[c].name == d.nodes[id].name {
-			of++
-			if c == id {
-				n = of
-			}
-		}
-	}
-	return n, of
-}
+// Element returns the 0-based number of a node within its list: the elements of
+// a list are added one after the other.
+func (d *Doc) Element(id ID) int { return int(d.nodes[id].element) }

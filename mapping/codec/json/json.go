@@ -73,8 +73,7 @@ func appendPointer(b *strings.Builder, d *codec.Doc, id codec.ID) {
 		b.WriteString("/" + fhir.SafeName(d.Name(id)))
 	}
 	if d.Repeats(id) {
-		n, _ := d.Repetition(id)
-		b.WriteString("/" + strconv.Itoa(n-1))
+		b.WriteString("/" + strconv.Itoa(d.Element(id)))
 	}
 }
 
@@ -172,7 +171,7 @@ func object(b []byte, d *codec.Doc, id codec.ID) []byte {
 	b = append(b, '{')
 	start := len(b)
 	for c := d.First(id); c != codec.None; c = d.Next(c) {
-		if n, _ := d.Repetition(c); n > 1 || hollow(d, c) && !d.Repeats(c) {
+		if d.Element(c) > 0 || hollow(d, c) && !d.Repeats(c) {
 			continue // a later element of an array, or nothing
 		}
 		if len(b) > start {
