@@ -1,11 +1,6 @@
 package profiles
 
-import (
-	"slices"
-	"strings"
-
-	"trellis.example/fhir"
-)
+import "trellis.example/fhir"
 
 // Referral judges the parts of one referral together: what PRSB's Social
 // Prescribing Information Standard 1.1 makes mandatory in a referral (person
@@ -16,7 +11,9 @@ import (
 // ServiceRequest claims [Strict] or a Bundle claims [StrictBundle].
 //
 // A part may be a Bundle: its entries are parts, and references to their
-// fullUrls are followed. A referral that is no longer asked for (revoked,
+// fullUrls are followed; pass the Bundle itself, not its entries, where they
+// refer to each other by urn:uuid. What a literal reference (Patient/1) names
+// outside the parts is taken to be held, and judged, where it is. A referral that is no longer asked for (revoked,
 // completed, entered in error) and parts without a ServiceRequest have no
 // issues. What a sender cannot know is never filled in.
 func (v *Validator) Referral(parts []fhir.Resource) []fhir.Issue {
@@ -129,6 +126,9 @@ func (s *referral) patient() {
 	p, _ := s.resolve(s.request, subject)
 	if !p.Exists() {
 		p = s.only("Patient")
+	}
+	if !p.Exists() && literal(subject) {
+		return // held elsewhere, and judged there
 	}
 	if !hasName(p) {
 		s.missing("prsb-person-name", "Patient.name", "the person's family name and first name")
@@ -281,68 +281,6 @@ func literal(ref fhir.Value) bool {
 func hasExtension(v fhir.Value, url string) bool {
 	for x := range v.Get("extension").Items() {
 		if x.Get("url").Text() == url {
-			return true
-		}
-	}
-	return false
-}
-
-// riskCategories are flag categories that are risks, to the person or to staff:
-// those of HL7 and of BaRS. Safeguarding is a section of its own in PRSB.
-var riskCategories = []string{"safety", "behavioral", "SS", "API", "risk"}
-
-// hasRisk looks for a risk entry: a RiskAssessment, a Flag of a risk category, a
-// Condition or Flag coded as at-risk finding, a List of risks with entries or
-// with the reason why it is empty, or a detected issue.
-func (s *referral) hasRisk() bool {
-	return slices.ContainsFunc(s.parts, func(p part) bool {
-		switch p.typ {
-		case "RiskAssessment", "DetectedIssue":
-			return true
-		case "Flag":
-			return hasCode(p.v.Get("category"), riskCategories) || isRiskText(p.v.Get("code"))
-		case "List":
-			return isRiskList(p.v)
-		case "Condition":
-			return isRiskText(p.v.Get("code")) || hasCode(p.v.Get("category"), []string{"risk"})
-		}
-		return false
-	})
-}
-
-func hasCode(concepts fhir.Value, codes []string) bool {
-	for c := range concepts.Items() {
-		for coding := range c.Get("coding").Items() {
-			if slices.Contains(codes, coding.Get("code").Text()) {
-				return true
-			}
-		}
-	}
-	return false
-}
-
-func isRiskList(v fhir.Value) bool {
-	return (hasCode(v.Get("code"), []string{"risks", "risk"}) || mentionsRisk(v.Get("title").Text())) &&
-		(v.Get("entry").Len() > 0 || v.Get("emptyReason").Exists())
-}
-
-// isRiskText recognises the words of such findings, because the hierarchy below
-// SNOMED CT's 281694009 is not held here. "No known risks" is an entry too.
-func isRiskText(code fhir.Value) bool {
-	if mentionsRisk(code.Get("text").Text()) {
-		return true
-	}
-	for c := range code.Get("coding").Items() {
-		if c.Get("code").Text() == "281694009" || mentionsRisk(c.Get("display").Text()) {
-			return true
-		}
-	}
-	return false
-}
-
-func mentionsRisk(s string) bool {
-	for word := range strings.FieldsFuncSeq(strings.ToLower(s), func(r rune) bool { return r < 'a' || r > 'z' }) {
-		if word == "risk" || word == "risks" {
 			return true
 		}
 	}

@@ -64,6 +64,7 @@ func TestReferral(t *testing.T) {
 		{"a bare organisation asks", map[string]string{"request": `{"resourceType":"ServiceRequest","status":"active","intent":"order","subject":{"display":"x"},"requester":{"reference":"Organization/gp"},"performer":[{"display":"x"}]}`}, "prsb-referrer-name prsb-referrer-service prsb-referrer-contact"},
 		{"the practitioner asks, the role stands beside", map[string]string{"request": `{"resourceType":"ServiceRequest","status":"active","intent":"order","subject":{"display":"x"},"requester":{"reference":"Practitioner/p"},"performer":[{"display":"x"}]}`}, ""},
 		{"the person asks", map[string]string{"request": `{"resourceType":"ServiceRequest","status":"active","intent":"order","subject":{"display":"x"},"requester":{"reference":"urn:uuid:00000000-0000-4000-8000-000000000001"},"performer":[{"display":"x"}]}`}, ""},
+		{"all of it held elsewhere", map[string]string{"request": `{"resourceType":"ServiceRequest","status":"active","intent":"order","subject":{"reference":"Patient/1"},"requester":{"reference":"PractitionerRole/2"},"performer":[{"reference":"HealthcareService/3"}],"supportingInfo":[{"reference":"RiskAssessment/4"}]}`, "patient": "", "gp": "", "role": "", "who": "", "risk": ""}, ""},
 		{"withdrawn", map[string]string{"request": `{"resourceType":"ServiceRequest","status":"revoked","intent":"order","subject":{"display":"x"}}`, "patient": ""}, ""},
 		{"no request", map[string]string{"request": "", "patient": ""}, ""},
 	}

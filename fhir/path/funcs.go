@@ -7,8 +7,7 @@ import (
 	"trellis.example/fhir"
 )
 
-// functions are the callable ones; init order matters to no one: the table is
-// built once and only read.
+// functions are the callable ones; the table is only read.
 var functions = map[string]function{
 	"is": {takesType: true}, "as": {takesType: true}, "ofType": {takesType: true},
 	"trace":          {min: 1, max: 2},
