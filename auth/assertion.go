@@ -25,13 +25,13 @@ func (s *Server) authenticateClient(ctx context.Context, r *http.Request, form u
 	assertion := form.Has("client_assertion") || form.Has("client_assertion_type")
 	switch {
 	case form.Has("client_secret"):
-		return nil, invalidClient("client_secret in the body is not supported: use HTTP Basic", nil)
+		return nil, visibleFault("client_secret in the body is not supported: use HTTP Basic")
 	case basic && assertion:
 		return nil, oauthFault("invalid_request", "use one way of client authentication")
 	case basic:
 		return s.checkBasic(ctx, r, form)
 	case !assertion:
-		return nil, invalidClient("no client authentication", nil)
+		return nil, visibleFault("authenticate with HTTP Basic or a client_assertion")
 	case form.Get("client_assertion_type") != assertionType:
 		return nil, oauthFault("invalid_request", "client_assertion_type must be "+assertionType)
 	}
@@ -45,7 +45,7 @@ func (s *Server) checkBasic(ctx context.Context, r *http.Request, form url.Value
 	id, errID := url.QueryUnescape(user)
 	secret, errSecret := url.QueryUnescape(pass)
 	if !ok || errID != nil || errSecret != nil || len(r.Header["Authorization"]) != 1 {
-		return nil, invalidClient("malformed Basic credentials", nil)
+		return nil, visibleFault("the Authorization header must be HTTP Basic with form-encoded halves")
 	}
 	if form.Has("client_id") && form.Get("client_id") != id {
 		return nil, oauthFault("invalid_request", "client_id differs from the authenticated client")
@@ -91,14 +91,14 @@ func (s *Server) enabled(rec *clientRecord) bool {
 func (s *Server) checkAssertion(ctx context.Context, text, formID string) (*clientRecord, error) {
 	a, err := parseJWT(text)
 	if err != nil {
-		return nil, invalidAssertion("assertion is not a signed JWT of at most 8 KiB")
+		return nil, visibleFault("assertion is not a signed JWT of at most 8 KiB")
 	}
 	alg, ok := assertionAlgs[a.header.Alg]
 	if !ok {
-		return nil, invalidAssertion("assertion algorithm must be RS384, RS512, PS256 or ES384")
+		return nil, visibleFault("assertion algorithm must be RS384, RS512, PS256 or ES384")
 	}
 	if reason := s.assertionFault(a, formID); reason != "" {
-		return nil, invalidAssertion(reason)
+		return nil, visibleFault(reason)
 	}
 	rec, err := s.usableClient(ctx, a.claims.Sub)
 	if err != nil {

@@ -23,11 +23,15 @@ const (
 type Event struct {
 	At   time.Time
 	Kind string
-	// Client, Role and Party are set when the client is authenticated; an
-	// event without Client is anonymous and should be counted, not kept.
+	// Client, Role and Party are set when the client proved itself; an event
+	// without Client is anonymous and should be counted, not kept, because
+	// anyone can cause any number of them.
 	Client string
 	Role   Role
 	Party  string
+	// Named is a registered client that the request named without proof, by
+	// its id or a token that counts no longer; "" when there is none.
+	Named string
 	// Status is the HTTP status answered; Code the OAuth2 error code, or "".
 	Status int
 	Code   string
@@ -65,7 +69,14 @@ func (s *Server) refusedToken(r *http.Request, e *oauthError) {
 	if s.config.Observe == nil {
 		return
 	}
-	ev := s.event(r, TokenRefused, e.httpStatus()).by(e.client)
+	ev := s.event(r, TokenRefused, e.httpStatus())
+	switch {
+	case e.client == nil:
+	case e.code == "invalid_client":
+		ev.Named = e.client.ID
+	default:
+		ev = ev.by(e.client)
+	}
 	ev.Code, ev.Reason = e.code, e.reason
 	_ = s.config.Observe(r.Context(), ev) // the answer is a refusal either way
 }
@@ -75,7 +86,7 @@ func (s *Server) refusedAccess(r *http.Request, p Principal, err error) {
 		return
 	}
 	ev := s.event(r, AccessRefused, fhir.AsError(err).HTTPStatus())
-	ev.Client = p.ClientID
+	ev.Named = p.ClientID
 	if c, ok := errors.AsType[*challenge](err); ok {
 		ev.Code, ev.Reason = c.code, c.reason
 	}

@@ -187,7 +187,7 @@ func (f *keyFetcher) get(ctx context.Context, at keyLocation) (keySet, error) {
 		}
 		return nil, errFetchNet
 	}
-	defer resp.Body.Close() //nolint:errcheck // read-only
+	defer resp.Body.Close()
 	if resp.StatusCode != http.StatusOK {
 		return nil, errFetchStatus
 	}

@@ -31,7 +31,7 @@ const (
 // newSecret returns a secret with 256 random bits.
 func newSecret() Secret {
 	var b [32]byte
-	rand.Read(b[:]) // never fails, as crypto/rand promises
+	_, _ = rand.Read(b[:]) // never fails, as crypto/rand promises
 	return Secret(secretPrefix + b64.EncodeToString(b[:]))
 }
 
@@ -44,7 +44,7 @@ func hashRandom(s Secret) string {
 // hashChosen returns the stored form of a secret that a person chose.
 func hashChosen(s Secret) string {
 	salt := make([]byte, argonSaltSize)
-	rand.Read(salt)
+	_, _ = rand.Read(salt)
 	return "argon2id$" + b64.EncodeToString(salt) + "$" + b64.EncodeToString(slowHash(s, salt))
 }
 
@@ -84,7 +84,7 @@ type secretChecker struct {
 
 func newSecretChecker() *secretChecker {
 	c := &secretChecker{slow: make(chan struct{}, 1), verified: newCache[[32]byte, struct{}](verifiedMax)}
-	rand.Read(c.key[:])
+	_, _ = rand.Read(c.key[:])
 	return c
 }
 

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 )
@@ -220,4 +221,50 @@ func TestSigning(t *testing.T) {
 			t.Errorf("%s: %q, want %q", tt.name, got, tt.want)
 		}
 	}
+}
+
+// TestHostileKid: a kid that a spoiled store names as a path leads nowhere.
+func TestHostileKid(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "out.pem"), []byte("x"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	inner := filepath.Join(dir, "keys")
+	if err := os.Mkdir(inner, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if key, err := readKeyFile(inner, "../out"); err == nil || key != nil || strings.Contains(err.Error(), "PEM") {
+		t.Errorf("read outside the folder: %v", err)
+	}
+}
+
+// TestConcurrentUse has tokens issued and used while keys rotate and clients
+// change; it is for the race detector.
+func TestConcurrentUse(t *testing.T) {
+	g := newGateway(t)
+	_, secret := g.add(t, NewClient{ID: "gp-1", Role: "gp-practice"})
+	g.add(t, NewClient{ID: "other", Role: "person"})
+	var wg sync.WaitGroup
+	for range 4 {
+		wg.Go(func() {
+			for range 20 {
+				if a := g.read(t, g.token(t, "gp-1", secret, "")); a.status != 200 {
+					t.Errorf("%d %s", a.status, a.body)
+				}
+			}
+		})
+	}
+	for range 10 {
+		g.clock.add(700 * time.Millisecond)
+		if err := g.Keys.Rotate(t.Context(), false); err != nil {
+			t.Error(err)
+		}
+		if _, err := g.Clients.RevokeTokens(t.Context(), "other"); err != nil {
+			t.Error(err)
+		}
+		if err := g.Maintain(t.Context()); err != nil {
+			t.Error(err)
+		}
+	}
+	wg.Wait()
 }

@@ -48,9 +48,10 @@ func invalidClient(reason string, rec *clientRecord) *oauthError {
 	}
 }
 
-// invalidAssertion is for faults that anyone can see in the assertion itself,
-// before a client is looked up: saying which helps its author and nobody else.
-func invalidAssertion(reason string) *oauthError {
+// visibleFault is an invalid_client for what anyone can see in the request
+// itself, before a client is looked up: naming it helps its author and nobody
+// else.
+func visibleFault(reason string) *oauthError {
 	return &oauthError{code: "invalid_client", reason: reason, text: reason}
 }
 
@@ -93,5 +94,5 @@ func writeOAuth(w http.ResponseWriter, status int, v any) {
 		h.Set("WWW-Authenticate", `Basic realm="trellis"`)
 	}
 	w.WriteHeader(status)
-	w.Write(body) //nolint:errcheck // nobody is left to tell
+	_, _ = w.Write(body) // nobody is left to tell
 }

@@ -230,7 +230,7 @@ func getHandler(body func(*http.Request) ([]byte, error)) http.Handler {
 		w.Header().Set("Content-Type", "application/json")
 		w.Header().Set("Cache-Control", maxAge)
 		w.Header().Set("Content-Length", strconv.Itoa(len(b)))
-		w.Write(b) //nolint:errcheck // nobody is left to tell
+		_, _ = w.Write(b) // nobody is left to tell
 	})
 }
 
@@ -260,5 +260,5 @@ func writeOutcome(w http.ResponseWriter, err error) {
 	w.Header().Set("Content-Type", "application/fhir+json; charset=utf-8")
 	w.Header().Set("Cache-Control", "no-store")
 	w.WriteHeader(e.HTTPStatus())
-	w.Write(fhir.Outcome(e.Issues)) //nolint:errcheck // nobody is left to tell
+	_, _ = w.Write(fhir.Outcome(e.Issues)) // nobody is left to tell
 }

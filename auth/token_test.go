@@ -156,6 +156,9 @@ func TestTokenErrors(t *testing.T) {
 			if strings.Contains(a.body, secret.Reveal()) || strings.ContainsAny(a.Text, `"\`) {
 				t.Errorf("answer shows too much: %s", a.body)
 			}
+			if e := g.lastEvent(); e.Code == "invalid_client" && e.Client != "" {
+				t.Errorf("an unproven client is taken for proven: %+v", e)
+			}
 			if e := g.lastEvent(); e.Kind != TokenRefused || e.Code != tt.code || e.Status != tt.status || e.Reason == "" {
 				t.Errorf("event = %+v", e)
 			}
@@ -320,6 +323,9 @@ func TestClientChangesCount(t *testing.T) {
 			g.clock.add(second)
 			if a := g.read(t, token); a.status != tt.old {
 				t.Errorf("old token: %d, want %d", a.status, tt.old)
+			}
+			if e := g.lastEvent(); e.Kind != AccessRefused || e.Client != "" || e.Named != "gp-1" {
+				t.Errorf("event = %+v", e)
 			}
 			if a := g.post(t, grantForm(""), basic("gp-1", secret)); a.status != tt.login {
 				t.Errorf("log-in: %d, want %d", a.status, tt.login)
