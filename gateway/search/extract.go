@@ -87,13 +87,34 @@ func (x *extractor) value(v fhir.Value, e end) {
 	case store.Date:
 		x.date(v, e.param)
 	case store.Text:
-		if s := normalText(v.Text()); s != "" {
-			x.add(store.Index{Param: e.param.stored, Kind: store.Text, Value: s})
-		}
+		x.text(v, e.param)
 	case store.URI:
 		if v.Kind() == fhir.String {
 			x.add(store.Index{Param: e.param.stored, Kind: store.URI, Value: clip(v.Text())})
 		}
+	}
+}
+
+// text indexes a string, or every string of a HumanName or an Address (R4
+// search, string).
+func (x *extractor) text(v fhir.Value, p *Param) {
+	if v.Kind() != fhir.Object {
+		x.addText(v, p)
+		return
+	}
+	for m := range v.All() {
+		if k := m.Key(); k == "use" || k == "type" || k == "id" {
+			continue
+		}
+		for part := range m.Items() {
+			x.addText(part, p)
+		}
+	}
+}
+
+func (x *extractor) addText(v fhir.Value, p *Param) {
+	if s := normalText(v.Text()); s != "" && v.Kind() == fhir.String {
+		x.add(store.Index{Param: p.stored, Kind: store.Text, Value: s})
 	}
 }
 

@@ -3,7 +3,7 @@ package search
 import "strings"
 
 // A Held is a resource type that Trellis holds and the parameters by which it
-// is found, beside _id and _lastUpdated.
+// is found, beside _id, _lastUpdated and _tag.
 type Held struct {
 	Type   string
 	Params []string
@@ -45,14 +45,14 @@ MedicationStatement: identifier patient subject status code effective
 MessageHeader: code event sender source-uri response-id
 Observation: identifier patient subject status category code date encounter focus
 Organization: identifier active name type partof
-Patient: identifier active family given birthdate gender general-practitioner organization
-Practitioner: identifier active family given
+Patient: identifier active name family given birthdate gender phone email address-postalcode general-practitioner organization
+Practitioner: identifier active name family given
 PractitionerRole: identifier active practitioner organization role service location
 Procedure: identifier patient subject status category code date based-on performer
 Provenance: patient target recorded agent entity
 Questionnaire: identifier status url version name code
 QuestionnaireResponse: identifier patient subject status questionnaire authored author based-on
-RelatedPerson: identifier patient active relationship
+RelatedPerson: identifier patient active relationship name
 RiskAssessment: identifier patient subject date
 Schedule: identifier active actor date service-type
 ServiceRequest: identifier requisition patient subject status category code intent priority authored requester performer based-on

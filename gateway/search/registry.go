@@ -51,6 +51,8 @@ type Registry struct {
 	// base is the prefix of references to this server, "https://x/fhir/".
 	base string
 	held map[string][]string
+	// all: held types have every parameter that can be answered, too.
+	all bool
 
 	mu    sync.RWMutex
 	types map[string]*plan // compiled at the first use of the type
@@ -64,6 +66,14 @@ func NewRegistry(defs *definitions.Definitions, base string) *Registry {
 	for _, h := range HeldTypes() {
 		r.held[h.Type] = h.Params
 	}
+	return r
+}
+
+// NewSandboxRegistry is [NewRegistry] with every parameter that can be answered
+// for every type, so that test kits find what they look for.
+func NewSandboxRegistry(defs *definitions.Definitions, base string) *Registry {
+	r := NewRegistry(defs, base)
+	r.all = true
 	return r
 }
 
@@ -109,7 +119,7 @@ var kinds = map[string]store.Kind{
 func (r *Registry) compile(typ string) *plan {
 	pl := &plan{byName: map[string]*Param{}, root: &node{}}
 	seen := map[string]*Param{} // by the elements selected
-	for _, sp := range r.defs.SearchParams(typ) {
+	for _, sp := range slices.Concat(r.defs.SearchParams(typ), r.defs.SearchParams("Resource")) {
 		p, ps, ok := r.param(typ, sp)
 		if !ok || pl.byName[p.Name] != nil {
 			continue
@@ -130,13 +140,14 @@ func (r *Registry) compile(typ string) *plan {
 // cannot be answered.
 func (r *Registry) param(typ string, sp *definitions.SearchParam) (*Param, []path, bool) {
 	kind := kinds[sp.Type]
-	names, held := r.held[typ]
-	if kind == 0 || held && !slices.Contains(names, sp.Code) || !held && sp.Type == "string" {
+	if kind == 0 || everyType[sp.Code] != nil || !r.wanted(typ, sp.Code) {
 		return nil, nil, false
 	}
 	ps, ok := paths(sp.Expression, typ)
 	if !ok {
-		return nil, nil, false
+		if ps, ok = paths(sp.Expression, "Resource"); !ok {
+			return nil, nil, false
+		}
 	}
 	p := &Param{Name: sp.Code, Type: sp.Type, URL: sp.URL, Targets: sp.Targets, kind: kind, stored: sp.Code}
 	p.common = common[sp.Code] && kind != store.Reference
@@ -147,6 +158,12 @@ func (r *Registry) param(typ string, sp *definitions.SearchParam) (*Param, []pat
 		p.Targets = []string{"Patient"}
 	}
 	return p, ps, true
+}
+
+// wanted reports whether a parameter of the type is to be answered.
+func (r *Registry) wanted(typ, code string) bool {
+	names, held := r.held[typ]
+	return r.all || !held || code == "_tag" || slices.Contains(names, code)
 }
 
 // share lets p use the index of a parameter that selects the same elements.

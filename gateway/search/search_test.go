@@ -46,9 +46,10 @@ func TestIndex(t *testing.T) {
 				"identifier s|1", "identifier |2", "intent |order common", "patient Patient/p",
 				"performer https://other.example/r4/HealthcareService/h", "requester Organization/o", "status |active common",
 			}},
-		{`{"resourceType":"Patient","active":true,"name":[{"family":"Müller ","given":["ÉVA","Ann"]}],"birthDate":"1950-01-02",
+		{`{"resourceType":"Patient","active":true,"name":[{"family":"Müller ","given":["ÉVA","Ann"],"period":{"start":"2020"},"use":"official"}],"birthDate":"1950-01-02",
 		   "telecom":[{"system":"email","value":"a@b.example"}],"link":[{"other":{"reference":"Patient/2"}}]}`,
-			[]string{"active |true common", "birthdate -631065600000..-630979200001", "family muller", "given ann", "given eva"}},
+			[]string{"active |true common", "birthdate -631065600000..-630979200001", "email |a@b.example", "family muller", "given ann", "given eva", "name ann", "name eva", "name muller"}},
+		{`{"resourceType":"Organization","meta":{"tag":[{"system":"t","code":"x"}]},"name":"A","_name":{"id":"n"}}`, []string{"_tag t|x", "name a"}},
 		{`{"resourceType":"Condition","subject":{"reference":"Patient/1"},"onsetPeriod":{"start":"2020-01-01"},"code":{"text":"x"}}`,
 			[]string{"onset-date 1577836800000..253402300799999 common", "patient Patient/1"}},
 		{`{"resourceType":"QuestionnaireResponse","questionnaire":"http://q.example/a|1.0","status":"completed"}`,
@@ -93,9 +94,16 @@ func TestHeld(t *testing.T) {
 }
 
 func TestEveryTypeCompiles(t *testing.T) {
-	r := registry()
+	r := NewSandboxRegistry(definitions.R4(), base)
 	for _, typ := range definitions.R4().Resources() {
-		r.plan(typ)
+		if len(r.Params(typ)) < 4 { // _profile, _security, _source, _tag
+			t.Errorf("%s has %d parameters", typ, len(r.Params(typ)))
+		}
+	}
+	for _, name := range []string{"name", "address", "phone", "link", "_profile"} {
+		if r.plan("Patient").byName[name] == nil {
+			t.Errorf("Patient has no %s", name)
+		}
 	}
 }
 
