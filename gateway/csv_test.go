@@ -109,3 +109,20 @@ func TestPoliceWithoutConsent(t *testing.T) {
 		}
 	}
 }
+
+// TestLabelledReferralStaysVisible: the map labels a police referral; its
+// sender may still update it, and the service may still see it afterwards.
+func TestLabelledReferralStaysVisible(t *testing.T) {
+	s := newSystem(t, noChange)
+	s.partners()
+	s.want(s.post("police", "/intake/ppn-csv", "text/csv", notices(t, "1")), 200)
+	id := only(t, s.referrals("police"))
+	a := s.want(s.get("police", "/fhir/ServiceRequest/"+id), 200)
+	if !bytes.Contains(a.body, []byte(`"security"`)) {
+		t.Fatal("the map sets no label; this test proves nothing")
+	}
+	s.want(s.do("police", "PUT", "/fhir/ServiceRequest/"+id, map[string][]string{"Content-Type": {fhirType}}, a.body), 200)
+	s.want(s.get("worker", "/fhir/ServiceRequest/"+id), 200)
+	more := edit(t, a.body, `"security":[`, `"security":[{"system":"urn:x","code":"other"},`)
+	s.want(s.do("police", "PUT", "/fhir/ServiceRequest/"+id, map[string][]string{"Content-Type": {fhirType}}, more), 422)
+}

@@ -92,9 +92,13 @@ func (a *API) NewWrite(p auth.Principal, res fhir.Resource, k store.Key, old *st
 	}
 	if old == nil {
 		w.Access = p.Access(k.Type)
-		w.Access.Labels = labels(res.Root())
-	} else if now := labels(res.Root()); !slices.Equal(now, old.Access.Labels) {
-		w.Access = old.Access
+	}
+	// Who may see a resource is policy, not what its sender writes; only those
+	// who load existing records bring their labels with them.
+	if now := labels(res.Root()); p.UpdateAsCreate() && (old == nil || !slices.Equal(now, old.Access.Labels)) {
+		if old != nil {
+			w.Access = old.Access
+		}
 		w.Access.Labels = now
 	}
 	w.Body = res.Stamp(k.ID, w.Expect+1, w.Updated)
