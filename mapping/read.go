@@ -23,7 +23,7 @@ func (m *Map) Read(doc []byte) Result {
 // grow with the number of records. A key that occurs twice in one document is
 // the caller's affair.
 func (m *Map) ReadStream(r io.Reader, yield func(Record) bool) []fhir.Issue {
-	x := m.runs.Get().(*run) //nolint:forcetypeassert // the pool holds nothing else
+	x := m.runs.Get().(*run)
 	defer m.runs.Put(x)
 	return m.syntax.Read(r, m.shape, func(d *codec.Doc, faults []fhir.Issue) bool {
 		return yield(x.record(d, faults))
@@ -33,7 +33,7 @@ func (m *Map) ReadStream(r io.Reader, yield func(Record) bool) []fhir.Issue {
 // ReadDoc maps one record that the caller's codec has read: for formats whose
 // documents need more than a map, such as HL7 v2 acknowledgements.
 func (m *Map) ReadDoc(d *codec.Doc) Record {
-	x := m.runs.Get().(*run) //nolint:forcetypeassert // the pool holds nothing else
+	x := m.runs.Get().(*run)
 	defer m.runs.Put(x)
 	return x.record(d, nil)
 }

@@ -169,7 +169,7 @@ func (x *run) appendURL(dst []byte, inst *instance, f int) []byte {
 	}
 	if empty { // no key: the content is the key
 		for id := range x.d.Len() {
-			seed = append(append(seed, 0), x.d.Text(codec.ID(id))...) //nolint:gosec // IDs are 32 bits
+			seed = append(append(seed, 0), x.d.Text(codec.ID(id))...)
 		}
 	}
 	seed = append(append(seed, 0), inst.name...)

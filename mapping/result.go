@@ -40,7 +40,9 @@ type Record struct {
 func (r Record) Refused() bool { return fhir.Faults(r.Faults) != nil }
 
 // A Result is a partner's document read into FHIR. Faults are those of the
-// file itself (unparseable, wrong header); then there are no records.
+// file itself: one of severity error (unparseable, wrong header) means that
+// there are no records, or that the file broke off behind those that are there;
+// warnings (another encoding, an unknown column) stand beside the records.
 type Result struct {
 	Records []Record
 	Faults  []fhir.Issue

@@ -87,6 +87,7 @@ type node struct {
 	text                      string
 	parent, first, last, next ID
 	element                   int32 // number within its list
+	ordinal                   int32
 	kind                      Kind
 	repeats                   bool
 }
@@ -109,7 +110,7 @@ func (d *Doc) Len() int { return len(d.nodes) }
 
 // Add appends a child to parent and returns it.
 func (d *Doc) Add(parent ID, s Step, text string) ID {
-	id := ID(len(d.nodes)) //nolint:gosec // bounded by the size of the document
+	id := ID(len(d.nodes))
 	d.nodes = append(d.nodes, node{name: s.Name, repeats: s.Repeats, text: text, parent: parent, first: None, last: None, next: None})
 	p := &d.nodes[parent]
 	if p.last == None {
@@ -129,6 +130,14 @@ func (d *Doc) Add(parent ID, s Step, text string) ID {
 func (d *Doc) Set(id ID, text string, kind Kind) {
 	d.nodes[id].text, d.nodes[id].kind = text, kind
 }
+
+// SetOrdinal records the node's number among its like, as places show it, for
+// codecs that know it while they read: counting later would take time for
+// every place.
+func (d *Doc) SetOrdinal(id ID, n int) { d.nodes[id].ordinal = int32(n) } //nolint:gosec // bounded by the size of the document
+
+// Ordinal returns the number recorded, or 0.
+func (d *Doc) Ordinal(id ID) int { return int(d.nodes[id].ordinal) }
 
 // Name returns the node's name.
 func (d *Doc) Name(id ID) string { return d.nodes[id].name }

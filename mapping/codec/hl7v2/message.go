@@ -11,9 +11,12 @@ const (
 	// MaxMessage is the largest message in bytes.
 	MaxMessage = 4 << 20
 	// MaxSegments is the largest number of segments in a message.
-	MaxSegments = 5_000
+	MaxSegments = 2_000
 	// MaxFields is the largest number of fields in a message.
-	MaxFields = 500_000
+	MaxFields = 100_000
+	// MaxValues is the largest number of values (repetitions, components and
+	// subcomponents included) of a message that is mapped.
+	MaxValues = 200_000
 )
 
 // A Message is one parsed message: an index over its text. It is immutable

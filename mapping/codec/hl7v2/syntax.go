@@ -87,7 +87,11 @@ func Record(d *codec.Doc, m *Message, facts ...string) []fhir.Issue {
 	d.Positional = true
 	t := tree{d: d}
 	for i := range m.Len() {
-		t.segment(m.Segment(i))
+		if t.segment(m.Segment(i)); d.Len() > MaxValues {
+			t.nulls = append(t.nulls, fhir.Issue{Severity: fhir.SeverityError, Code: fhir.TooLong, Source: m.Segment(i).Place(),
+				Text: "the message has more than " + itoa(MaxValues) + " values"})
+			break
+		}
 	}
 	if len(facts) > 0 {
 		at := t.d.Add(codec.Root, codec.Step{Name: agreement}, "")
@@ -112,6 +116,7 @@ func (t *tree) segment(s Segment) {
 		parent = t.owner
 	}
 	id := t.d.Add(parent, codec.Step{Name: name}, "")
+	t.d.SetOrdinal(id, s.Ordinal())
 	switch name {
 	case "OBR", "OBX":
 		t.owner = id
@@ -137,15 +142,17 @@ func (t *tree) field(seg codec.ID, f Field) {
 		return
 	}
 	n := f.Len()
+	rest := f.Rep(0) // walked along, not sought anew for each repetition
 	for i := range n {
-		v := f.Rep(i)
+		v := rest
+		rest = v.next()
 		switch {
 		case v.Empty() && i+1 == n:
 		case v.IsNull():
 			t.null(v.Place())
 			t.leaf(seg, f.n, "")
 		default:
-			t.value(seg, f.n, v)
+			t.d.SetOrdinal(t.value(seg, f.n, v), i+1)
 		}
 	}
 }
@@ -181,19 +188,18 @@ func (f Field) joined() string {
 
 // value adds a repetition. An empty one keeps its place, so that the next has
 // the right number.
-func (t *tree) value(seg codec.ID, n int, v Value) {
+func (t *tree) value(seg codec.ID, n int, v Value) codec.ID {
 	sep := v.field.seg.m.sep
 	raw := v.Raw()
 	if bytes.IndexByte(raw, sep.Component) < 0 && bytes.IndexByte(raw, sep.Subcomponent) < 0 {
-		t.leaf(seg, n, v.Text())
-		return
+		return t.leaf(seg, n, v.Text())
 	}
 	id := t.leaf(seg, n, "")
 	for c := 1; ; c++ {
 		part, rest, more := bytes.Cut(raw, []byte{sep.Component})
 		t.component(id, c, part, sep)
 		if raw = rest; !more {
-			return
+			return id
 		}
 	}
 }
@@ -236,7 +242,7 @@ func (Syntax) Place(d *codec.Doc, at codec.ID, rest []codec.Step) string {
 	}
 	b := make([]byte, 0, 24)
 	for i := n - 1; i >= 0; i-- {
-		b = appendStep(b, d.Name(up[i]), ordinal(d, up[i]))
+		b = appendStep(b, d.Name(up[i]), d.Ordinal(up[i]))
 	}
 	for _, s := range rest {
 		b = appendStep(b, s.Name, 1)
@@ -266,26 +272,6 @@ func appendStep(b []byte, name string, n int) []byte {
 func hasField(b []byte) bool { return slices.Contains(b, '-') }
 
 func isDigits(s string) bool { return s != "" && s[0] >= '0' && s[0] <= '9' }
-
-// ordinal returns the number of a node among those of its name: a segment's in
-// the whole message, a repetition's in its field.
-func ordinal(d *codec.Doc, id codec.ID) int {
-	n, name := 1, d.Name(id)
-	if name == "NTE" {
-		for i := codec.ID(1); i < id; i++ {
-			if d.Name(i) == name {
-				n++
-			}
-		}
-		return n
-	}
-	for c := d.First(d.Parent(id)); c != id; c = d.Next(c) {
-		if d.Name(c) == name {
-			n++
-		}
-	}
-	return n
-}
 
 // Blank returns an empty record to be filled for Write.
 func (Syntax) Blank(codec.Shape) *codec.Doc {

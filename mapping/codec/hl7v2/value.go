@@ -113,6 +113,16 @@ func (f Field) Rep(i int) Value {
 	return v
 }
 
+// next returns the repetition after v; it is meaningless after the last.
+func (v Value) next() Value {
+	f := v.field
+	n := Value{field: f, rep: v.rep + 1, start: f.end, end: f.end}
+	if v.end < f.end {
+		n.start, n.end = part(f.seg.m.text, v.end+1, f.end, f.seg.m.sep.Repetition, 0)
+	}
+	return n
+}
+
 // Place returns "PID-3".
 func (f Field) Place() string { return f.seg.Place() + "-" + itoa(f.n) }
 

@@ -16,7 +16,7 @@ func leaves(in string) (out []string, issues []fhir.Issue) {
 	issues = Syntax{}.Read(strings.NewReader(in), codec.Shape{}, func(d *codec.Doc, faults []fhir.Issue) bool {
 		out = append(out, "--")
 		for id := range d.Len() {
-			if n := codec.ID(id); d.Text(n) != "" { //nolint:gosec // small
+			if n := codec.ID(id); d.Text(n) != "" {
 				out = append(out, Syntax{}.Place(d, n, nil)+"="+d.Text(n))
 			}
 		}
