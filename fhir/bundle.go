@@ -98,5 +98,5 @@ func (v Value) afterLast() int32 {
 			return next
 		}
 	}
-	return int32(len(v.t.nodes)) //nolint:gosec // bounded by MaxNodes
+	return int32(len(v.t.nodes))
 }

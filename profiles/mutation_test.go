@@ -131,7 +131,7 @@ func mutateAll(t *testing.T, v *Validator, name string, doc []byte, counts map[s
 	if err != nil {
 		t.Fatal(err)
 	}
-	rnd := rand.New(rand.NewPCG(1, uint64(len(doc)))) //nolint:gosec // a repeatable sample
+	rnd := rand.New(rand.NewPCG(1, uint64(len(doc))))
 	places(r.Root(), definitions.R4().Table(r.Type()), func(at fhir.Value, m *definitions.Member, s *definitions.Slot) {
 		for _, mu := range mutations {
 			if !mu.at(at, m, s) || share < 1 && rnd.Float64() > share {

@@ -61,10 +61,12 @@ type nodes struct {
 
 func (n *nodes) of(t *definitions.Table) *node {
 	if c, ok := n.cache.Load(t); ok {
-		return c.(*node) //nolint:forcetypeassert // only nodes are stored
+		known, _ := c.(*node)
+		return known
 	}
 	c, _ := n.cache.LoadOrStore(t, n.compile(t))
-	return c.(*node) //nolint:forcetypeassert // only nodes are stored
+	known, _ := c.(*node)
+	return known
 }
 
 // child returns the node of a member's type; nil for the type Resource.
@@ -150,7 +152,8 @@ func (n *nodes) compileRules(list []definitions.Constraint, root string) []rule 
 func (n *nodes) path(expression, root string) *path.Path {
 	key := root + "\x00" + expression
 	if p, ok := n.rules.Load(key); ok {
-		return p.(*path.Path) //nolint:forcetypeassert // only paths are stored
+		known, _ := p.(*path.Path)
+		return known
 	}
 	p, err := path.Compile(expression, root)
 	if err != nil {

@@ -9,7 +9,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"unsafe"
 )
 
 // The tables are text, one record a line, fields separated by tabs, trailing
@@ -45,7 +44,7 @@ func Text() string {
 	if err != nil {
 		panic(fmt.Sprintf("embedded definitions: %v", err))
 	}
-	return unsafe.String(unsafe.SliceData(b), len(b))
+	return string(b)
 }
 
 func load() *Definitions {

@@ -44,5 +44,5 @@ func run(from, to string) error {
 		return err
 	}
 	fmt.Printf("%s: %d bytes of text, %d compressed\n", to, len(text), b.Len())
-	return os.WriteFile(to, b.Bytes(), 0o644) //nolint:gosec // a source file, meant to be read by all
+	return os.WriteFile(to, b.Bytes(), 0o644)
 }
