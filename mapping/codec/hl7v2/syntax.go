@@ -179,11 +179,16 @@ func (f Field) paragraphs() bool {
 }
 
 func (f Field) joined() string {
-	parts := make([]string, f.Len())
-	for i := range parts {
-		parts[i] = f.Rep(i).Text()
+	m := f.seg.m
+	out := make([]byte, 0, len(f.Raw()))
+	for rest := f.Raw(); ; {
+		p, after, more := bytes.Cut(rest, []byte{m.sep.Repetition})
+		out = append(out, unescape(p, m.sep)...)
+		if rest = after; !more {
+			return strings.TrimSpace(view(out))
+		}
+		out = append(out, '\n')
 	}
-	return strings.TrimSpace(strings.Join(parts, "\n"))
 }
 
 // value adds a repetition. An empty one keeps its place, so that the next has

@@ -138,7 +138,9 @@ func writeMSH(w *hl7v2.Writer, m *hl7v2.Message, h Header, a answerMSH) {
 	w.Put(12, or(h.Version, "2.5.1"))
 	w.Put(15, a.accept)
 	w.Put(16, a.app)
-	w.Copy(18, msh.Field(18).Rep(0))
+	if m.Charset() != hl7v2.ASCII { // which is also what silence means
+		w.Put(18, string(m.Charset()))
+	}
 }
 
 // writeErr writes one ERR segment per fault (v2.5 and later).

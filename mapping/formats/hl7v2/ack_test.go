@@ -45,6 +45,8 @@ func TestBuildAck(t *testing.T) {
 			"MSH|^~\\&|B|C|Caf\xe9|A|20260304101531+0000||ACK^I12^ACK|T1|P|2.4||||||8859/1\rMSA|AA|1\r"},
 		{"unbound sender", head("2.5.1", ""), AR, []fhir.Issue{{Code: fhir.Forbidden, Text: "the sender is not known"}},
 			"MSH|^~\\&|SPGW|X9Y1Z^^ODS|GPSYS^1.2.3^ISO|A81001^^ODS|20260304101531+0000||ACK^I12^ACK|T1|P|2.5.1\rMSA|AR|GPS0000123\rERR|||204^Unknown key identifier^HL70357|E||||the sender is not known\r"},
+		{"unknown character set", "MSH|^~\\&|A|B|C|D|||REF^I12|1|P|2.4||||||ISO IR87\r", AR, nil,
+			"MSH|^~\\&|C|D|A|B|20260304101531+0000||ACK^I12^ACK|T1|P|2.4\rMSA|AR|1\r"},
 		{"nothing to answer", "hello", AR, nil, ""},
 	}
 	for _, tt := range tests {

@@ -5,7 +5,7 @@ import (
 	"io/fs"
 )
 
-//go:embed testdata
+//go:embed testdata/*/*.hl7 testdata/*/*.json
 var cases embed.FS
 
 // Cases holds the format's worked examples.

@@ -139,7 +139,8 @@ func envelope(m *hl7v2.Message, l mapping.Loss) bool {
 	case 2:
 		return codedBy(p) != ""
 	case 3:
-		return m.At(p).Text() == codedBy(p)
+		table := codedBy(p)
+		return table != "" && m.At(p).Text() == table
 	}
 	return false
 }

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"trellis.example/fhir"
@@ -15,9 +16,11 @@ import (
 	"trellis.example/mapping/codec/hl7v2"
 )
 
+var compiled = sync.OnceValues(New)
+
 func newFormat(t testing.TB, o Options) *Format {
 	t.Helper()
-	f, err := New()
+	f, err := compiled()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -270,6 +273,31 @@ func TestHeaderFaultsGiveNoRecord(t *testing.T) {
 		if len(res.Records) != 0 || CodeFor(res.Faults) != AR {
 			t.Errorf("%.20q: %d records, %s", msg, len(res.Records), CodeFor(res.Faults))
 		}
+	}
+}
+
+// TestHopelessMessages are short to send and must be short to refuse.
+func TestHopelessMessages(t *testing.T) {
+	refer := example(t, "refer")
+	for name, msg := range map[string]string{
+		"segments":    refer + strings.Repeat("NK1|1\r", hl7v2.MaxSegments),
+		"fields":      refer + "ZZZ|" + strings.Repeat("a|", hl7v2.MaxFields) + "\r",
+		"repetitions": with(t, refer, "PID-3", strings.Repeat("a~", hl7v2.MaxValues)+"b"),
+		"components":  with(t, refer, "PID-3", strings.Repeat("a^", hl7v2.MaxValues)+"b"),
+		"bytes":       refer + "NTE|1||" + strings.Repeat("a", hl7v2.MaxMessage) + "\r",
+	} {
+		res := newFormat(t, Options{}).Read([]byte(msg))
+		issues := res.Faults
+		for _, rec := range res.Records {
+			issues = append(issues, rec.Faults...)
+		}
+		if !slices.ContainsFunc(issues, func(is fhir.Issue) bool { return is.Code == fhir.TooLong && is.IsError() }) {
+			t.Errorf("%s: not refused as too long", name)
+		}
+	}
+	long := with(t, refer, "OBX-2", "FT", "OBX-5", strings.Repeat("line~", 100_000))
+	if rec, _ := read(t, newFormat(t, Options{}), long); rec.Refused() {
+		t.Error("a long text is no fault")
 	}
 }
 
