@@ -70,6 +70,21 @@ func TestBaRSRefusals(t *testing.T) {
 			t.Errorf("%s: got %d %s, want %d %s\n%s", tt.name, a.StatusCode, barsCode(t, a), tt.status, tt.code, a.body)
 		}
 	}
+	// Refusals before the message is looked at carry the standard's codes too.
+	h := barsHeaders()
+	if got := barsCode(t, s.want(s.do("", http.MethodPost, process, h, good), 401)); got != "REC_UNAUTHORIZED login" {
+		t.Errorf("without a token: %s", got)
+	}
+	if got := barsCode(t, s.want(s.do("police", http.MethodPost, process, h, good), 403)); got != "REC_FORBIDDEN forbidden" {
+		t.Errorf("as another role: %s", got)
+	}
+	if got := barsCode(t, s.want(s.do("surgery", http.MethodGet, process, h, nil), 405)); got != "REC_METHOD_NOT_ALLOWED not-supported" {
+		t.Errorf("GET: %s", got)
+	}
+	h.Set("Accept", "text/html")
+	if got := barsCode(t, s.want(s.do("surgery", http.MethodPost, process, h, good), 406)); got != "REC_NOT_ACCEPTABLE not-supported" {
+		t.Errorf("HTML wanted: %s", got)
+	}
 	if n := len(s.referrals("worker")); n != 0 {
 		t.Errorf("refused messages left %d referrals", n)
 	}

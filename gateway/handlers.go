@@ -8,6 +8,7 @@ import (
 	"trellis.example/gateway/audit"
 	"trellis.example/gateway/intake"
 	"trellis.example/gateway/rest"
+	"trellis.example/mapping/formats/bars"
 )
 
 // handlers joins intake to the HTTP side.
@@ -31,12 +32,14 @@ func (h handlers) transaction() *rest.Operation {
 }
 
 func (h handlers) message() *rest.Operation {
-	return h.api.Custom(audit.Execute, "process-message", func(q *rest.Request) (rest.Response, error) {
+	op := h.api.Custom(audit.Execute, "process-message", func(q *rest.Request) (rest.Response, error) {
 		if !intake.MaySend(sender(q), "bars") {
 			return rest.Response{}, intake.NotYourFormat()
 		}
 		return response(h.in.ProcessMessage(q.Request, sender(q)))
 	})
+	op.Errors = bars.Decorate
+	return op
 }
 
 func (h handlers) document() http.Handler {

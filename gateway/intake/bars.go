@@ -23,11 +23,12 @@ const (
 // ProcessMessage answers POST /fhir/$process-message: a BaRS referral, its
 // cancellation, or a response to one. The success answer is 200 with the same
 // bundle, every resource with our id. The message id (X-Request-Id) is taken
-// once: a repeat is 409 whatever its body, 425 while the first is in hand.
+// once: a repeat is 409 whatever its body, 425 while the first is in hand. The
+// caller gives errors their BaRS codes (bars.Decorate).
 func (in *Intake) ProcessMessage(r *http.Request, s Sender) (Answer, error) {
 	a, err := in.processMessage(r, s)
 	if err != nil {
-		return Answer{}, bars.Decorate(StoreError(err))
+		return Answer{}, err
 	}
 	for _, h := range []string{"X-Request-Id", "X-Correlation-Id"} {
 		a.Header.Set(h, r.Header.Get(h))

@@ -10,8 +10,10 @@ import (
 
 	"trellis.example/auth"
 	"trellis.example/fhir"
+	"trellis.example/gateway/rest"
 	"trellis.example/gateway/store"
 	"trellis.example/mapping"
+	"trellis.example/mapping/formats/bars"
 )
 
 const (
@@ -69,7 +71,11 @@ func (in *Intake) Document(r *http.Request, s Sender, id string, publicURL strin
 		return Answer{}, err
 	}
 	if id == "bars" && !dry {
-		return in.ProcessMessage(r, s)
+		a, err := in.ProcessMessage(r, s)
+		if err != nil {
+			err = bars.Decorate(rest.StoreError(err))
+		}
+		return a, err
 	}
 	body, err := readBody(r, limitOf(id))
 	if err != nil {
@@ -151,7 +157,7 @@ func (in *Intake) single(r *http.Request, s Sender, f mapping.Format, body []byt
 	out, err := in.Submit(r.Context(), sub)
 	switch {
 	case err != nil:
-		return Answer{}, StoreError(err)
+		return Answer{}, err
 	case out.Taken != nil:
 		return in.later(r.Context(), *out.Taken, sub.Original.Hash)
 	case out.Status == Rejected:

@@ -24,12 +24,12 @@ const fileWorkers = 16
 func (in *Intake) file(ctx context.Context, s Sender, f mapping.Format, body []byte) (Answer, error) {
 	o := original(body, f.Info().MediaTypes[0])
 	if _, err := in.Store.Commit(ctx, store.Commit{Originals: []store.Blob{o}}); err != nil {
-		return Answer{}, StoreError(err)
+		return Answer{}, err
 	}
 	o.Data = nil // the rows only refer to it
 	rows, issues, err := in.rows(ctx, s, f, body, o)
 	if err != nil {
-		return Answer{}, StoreError(err)
+		return Answer{}, err
 	}
 	if bad := fhir.Faults(issues); bad != nil && len(rows) == 0 {
 		e := fhir.AsError(bad)

@@ -9,6 +9,7 @@ import (
 
 	"trellis.example/fhir"
 	"trellis.example/gateway/audit"
+	"trellis.example/gateway/rest"
 	"trellis.example/gateway/store"
 	"trellis.example/mapping"
 	"trellis.example/mapping/formats/hl7v2"
@@ -36,7 +37,7 @@ func (in *Intake) HL7(ctx context.Context, s Sender, msg []byte) HL7Answer {
 		err = in.auditRefusal(ctx, Submission{Sender: s, Interaction: "intake-hl7v2"})
 	}
 	if err != nil {
-		issues = append(issues, fhir.AsError(StoreError(err)).Issues...)
+		issues = append(issues, fhir.AsError(rest.StoreError(err)).Issues...)
 	}
 	return in.acknowledge(msg, issues)
 }

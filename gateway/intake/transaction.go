@@ -53,7 +53,7 @@ func (in *Intake) Transaction(r *http.Request, s Sender, publicURL string, allow
 	out, err := in.Submit(r.Context(), sub)
 	switch {
 	case err != nil:
-		return Answer{}, StoreError(err)
+		return Answer{}, err
 	case out.Taken != nil:
 		return in.later(r.Context(), *out.Taken, sub.Original.Hash)
 	case out.Status == Rejected:
@@ -123,7 +123,7 @@ func (in *Intake) idempotency(r *http.Request, s Sender, hash string) (*store.Cl
 	c := store.Claim{Scope: "idempotency/" + s.ClientID, Key: k, Expires: in.Clock().Add(idempotencyKeep)}
 	held, taken, err := in.Store.Claimed(r.Context(), c.Scope, c.Key)
 	if err != nil || !taken {
-		return &c, nil, StoreError(err)
+		return &c, nil, err
 	}
 	first, err := firstAnswer(held, hash)
 	return nil, first, err

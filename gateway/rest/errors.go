@@ -22,7 +22,7 @@ const refusalTimeout = 5 * time.Second
 // fail audits a refusal and answers it. Refusals of callers without a token are
 // counted by whoever refused the token.
 func (a *API) fail(w http.ResponseWriter, q *Request, err error) {
-	err = storeError(err)
+	err = StoreError(err)
 	if q.Principal.ClientID != "" {
 		q.entry.Outcome = audit.OutcomeOf(fhir.AsError(err).HTTPStatus())
 		// A caller who hung up, or sent too slowly, was refused all the same.
@@ -44,7 +44,7 @@ func auditDown(cause error) error {
 // WriteError answers an error as an OperationOutcome, for requests that never
 // reached an operation.
 func WriteError(w http.ResponseWriter, r *http.Request, err error) {
-	writeError(w, &Request{Request: r}, storeError(err))
+	writeError(w, &Request{Request: r}, StoreError(err))
 }
 
 func writeError(w http.ResponseWriter, q *Request, err error) {
@@ -62,8 +62,9 @@ func writeError(w http.ResponseWriter, q *Request, err error) {
 	resp.write(w, q)
 }
 
-// storeError says what a store's error means to the caller.
-func storeError(err error) error {
+// StoreError says what a store's error means to the caller; hidden and absent
+// look the same. Other errors are returned as they are.
+func StoreError(err error) error {
 	if _, ok := errors.AsType[*fhir.Error](err); ok {
 		return err
 	}

@@ -22,6 +22,9 @@ type Operation struct {
 	Action audit.Action
 	// Open marks what needs no access token.
 	Open bool
+	// Errors changes every error before it is answered, as a standard with
+	// codes of its own needs; nil changes nothing.
+	Errors func(error) error
 
 	api *API
 	typ string // the type, when the address does not say it
@@ -59,6 +62,9 @@ func (o *Operation) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		resp, err = o.run(q)
 	}
 	if err != nil {
+		if err = StoreError(err); o.Errors != nil {
+			err = o.Errors(err)
+		}
 		o.api.fail(w, q, err)
 		return
 	}

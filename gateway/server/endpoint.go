@@ -23,7 +23,7 @@ func (s *Server) endpoint(r route) http.Handler {
 		h := r.methods[method]
 		if h == nil {
 			w.Header().Set("Allow", allow)
-			s.otherMethod(w, req, allow)
+			s.otherMethod(w, req, r, allow)
 			return
 		}
 		if r.open {
@@ -47,21 +47,25 @@ func (r route) allow() string {
 	return strings.Join(names, ", ")
 }
 
-func (s *Server) otherMethod(w http.ResponseWriter, r *http.Request, allow string) {
+func (s *Server) otherMethod(w http.ResponseWriter, r *http.Request, rt route, allow string) {
 	if !s.addresses.allow(audit.From(r.Context()).Address) {
-		s.throttled(w, r, s.addresses)
+		s.throttled(w, r, nil, s.addresses)
 		return
 	}
 	if r.Method == http.MethodOptions {
 		w.WriteHeader(http.StatusNoContent)
 		return
 	}
-	rest.WriteError(w, r, fhir.StatusErrorf(http.StatusMethodNotAllowed, fhir.NotSupported, "this address allows %s", allow))
+	var only http.Handler
+	for _, h := range rt.methods {
+		only = h
+	}
+	refuse(w, r, only, fhir.StatusErrorf(http.StatusMethodNotAllowed, fhir.NotSupported, "this address allows %s", allow))
 }
 
 func (s *Server) open(h http.Handler, w http.ResponseWriter, r *http.Request) {
 	if !s.addresses.allow(audit.From(r.Context()).Address) && !strings.HasPrefix(r.URL.Path, "/health/") {
-		s.throttled(w, r, s.addresses)
+		s.throttled(w, r, h, s.addresses)
 		return
 	}
 	h.ServeHTTP(w, r)
@@ -73,25 +77,33 @@ func (s *Server) open(h http.Handler, w http.ResponseWriter, r *http.Request) {
 func (s *Server) closed(h http.Handler, w http.ResponseWriter, r *http.Request) {
 	address := audit.From(r.Context()).Address
 	if !s.addresses.left(address) {
-		s.throttled(w, r, s.addresses)
+		s.throttled(w, r, h, s.addresses)
 		return
 	}
 	p, err := s.deps.Auth.Authenticate(r)
 	if err != nil {
 		s.addresses.allow(address)
-		rest.WriteError(w, r, err)
+		refuse(w, r, h, err)
 		return
 	}
 	note(w).client = p.ClientID
 	if !p.Sandbox() && !s.clients.allow(p.ClientID) {
-		s.throttled(w, r, s.clients)
+		s.throttled(w, r, h, s.clients)
 		return
 	}
 	h.ServeHTTP(w, r.WithContext(auth.NewContext(r.Context(), p)))
 }
 
-func (s *Server) throttled(w http.ResponseWriter, r *http.Request, l *limiter) {
+// refuse answers a request that its handler never saw, in the handler's way.
+func refuse(w http.ResponseWriter, r *http.Request, h http.Handler, err error) {
+	if op, ok := h.(*rest.Operation); ok && op.Errors != nil {
+		err = op.Errors(err)
+	}
+	rest.WriteError(w, r, err)
+}
+
+func (s *Server) throttled(w http.ResponseWriter, r *http.Request, h http.Handler, l *limiter) {
 	s.deps.Recorder.Count(audit.From(r.Context()), "throttled")
 	w.Header().Set("Retry-After", l.retryAfter())
-	rest.WriteError(w, r, fhir.Errorf(fhir.Throttled, "too many requests; wait as long as Retry-After says"))
+	refuse(w, r, h, fhir.Errorf(fhir.Throttled, "too many requests; wait as long as Retry-After says"))
 }

@@ -163,7 +163,7 @@ func (s *Server) route() error {
 
 func (s *Server) notFound(w http.ResponseWriter, r *http.Request) {
 	if !s.addresses.allow(audit.From(r.Context()).Address) {
-		s.throttled(w, r, s.addresses)
+		s.throttled(w, r, nil, s.addresses)
 		return
 	}
 	rest.WriteError(w, r, fhir.Errorf(fhir.NotFound, "there is nothing at this address"))
