@@ -32,8 +32,8 @@ func checkNarrative(s string) (rule, expect string) {
 		return "txt-1", "a narrative is one <div> element"
 	}
 	for x.pos < len(x.s) {
-		if !x.token() {
-			return "txt-1", x.fault
+		if fault := x.token(); fault != "" {
+			return "txt-1", fault
 		}
 	}
 	switch {
@@ -52,13 +52,11 @@ type xhtml struct {
 	open    []string
 	done    bool
 	content bool
-	fault   string
 }
 
-func (x *xhtml) fail(text string) bool { x.fault = text; return false }
-
-// token reads text, a comment or a tag.
-func (x *xhtml) token() bool {
+// token reads text, a comment or a tag. Like the methods below it returns what
+// was expected where the narrative is at fault, else "".
+func (x *xhtml) token() string {
 	rest := x.s[x.pos:]
 	if rest[0] != '<' {
 		n := strings.IndexByte(rest, '<')
@@ -72,10 +70,10 @@ func (x *xhtml) token() bool {
 		end := strings.Index(comment, "-->")
 		// browsers end comments where XML does not, so markup inside one may run
 		if end < 0 || strings.ContainsAny(comment[:end], "<>") || strings.HasPrefix(comment, "-") {
-			return x.fail("a comment in the narrative must be closed and may not hold < or >")
+			return "a comment in the narrative must be closed and may not hold < or >"
 		}
 		x.pos += len("<!--") + end + len("-->")
-		return true
+		return ""
 	}
 	if len(rest) > 1 && rest[1] == '/' {
 		return x.endTag(rest)
@@ -83,28 +81,28 @@ func (x *xhtml) token() bool {
 	return x.startTag(rest)
 }
 
-func (x *xhtml) text(s string) bool {
+func (x *xhtml) text(s string) string {
 	if strings.TrimSpace(s) == "" {
-		return true
+		return ""
 	}
 	if len(x.open) == 0 {
-		return x.fail("a narrative is one <div> element with nothing beside it")
+		return "a narrative is one <div> element with nothing beside it"
 	}
 	x.content = true
 	return x.entities(s)
 }
 
 // entities checks that each & begins a character reference.
-func (x *xhtml) entities(s string) bool {
+func (x *xhtml) entities(s string) string {
 	for {
 		i := strings.IndexByte(s, '&')
 		if i < 0 {
-			return true
+			return ""
 		}
 		s = s[i+1:]
 		end := strings.IndexByte(s, ';')
 		if end < 1 || end > 10 || !isEntity(s[:end]) {
-			return x.fail("an & in the narrative must begin a character reference such as &amp;")
+			return "an & in the narrative must begin a character reference such as &amp;"
 		}
 	}
 }
@@ -120,18 +118,18 @@ func isEntity(s string) bool {
 	return s != ""
 }
 
-func (x *xhtml) endTag(rest string) bool {
+func (x *xhtml) endTag(rest string) string {
 	end := strings.IndexByte(rest, '>')
 	if end < 0 || len(x.open) == 0 || strings.TrimRight(rest[2:end], " \t\r\n") != x.open[len(x.open)-1] {
-		return x.fail("the elements of the narrative must be nested and closed")
+		return "the elements of the narrative must be nested and closed"
 	}
 	x.open = x.open[:len(x.open)-1]
 	x.done = len(x.open) == 0
 	x.pos += end + 1
-	return true
+	return ""
 }
 
-func (x *xhtml) startTag(rest string) bool {
+func (x *xhtml) startTag(rest string) string {
 	n := 1
 	for n < len(rest) && isNameByte(rest[n]) {
 		n++
@@ -139,9 +137,9 @@ func (x *xhtml) startTag(rest string) bool {
 	name := rest[1:n]
 	switch {
 	case x.done:
-		return x.fail("a narrative is one <div> element with nothing beside it")
+		return "a narrative is one <div> element with nothing beside it"
 	case !narrativeElements[name]:
-		return x.fail("the narrative may hold only XHTML formatting, links and images")
+		return "the narrative may hold only XHTML formatting, links and images"
 	}
 	root := len(x.open) == 0
 	namespace := false
@@ -149,29 +147,29 @@ func (x *xhtml) startTag(rest string) bool {
 		blank := skipSpace(rest[n:])
 		n += blank
 		if n >= len(rest) {
-			return x.fail("a tag of the narrative is not closed")
+			return "a tag of the narrative is not closed"
 		}
 		if rest[n] == '>' || strings.HasPrefix(rest[n:], "/>") {
 			break
 		}
 		attr, value, size := attribute(rest[n:])
 		if size == 0 || blank == 0 {
-			return x.fail("the attributes of the narrative must be name=\"value\"")
+			return "the attributes of the narrative must be name=\"value\""
 		}
 		n += size
 		if root && attr == "xmlns" {
 			namespace = value == xhtmlNamespace
-		} else if !x.attribute(name, attr, value) {
-			return false
+		} else if fault := x.attribute(name, attr, value); fault != "" {
+			return fault
 		}
 	}
 	if root && (name != "div" || !namespace) {
-		return x.fail("a narrative is a <div> of the namespace " + xhtmlNamespace)
+		return "a narrative is a <div> of the namespace " + xhtmlNamespace
 	}
 	return x.opened(name, rest, n)
 }
 
-func (x *xhtml) opened(name, rest string, n int) bool {
+func (x *xhtml) opened(name, rest string, n int) string {
 	if name == "img" {
 		x.content = true
 	}
@@ -186,24 +184,24 @@ func (x *xhtml) opened(name, rest string, n int) bool {
 		x.done = len(x.open) == 0
 	}
 	x.pos += n
-	return true
+	return ""
 }
 
-func (x *xhtml) attribute(element, name, value string) bool {
+func (x *xhtml) attribute(element, name, value string) string {
 	if !narrativeAttributes[name] {
-		return x.fail("the narrative may not have scripts, event handlers or other active attributes")
+		return "the narrative may not have scripts, event handlers or other active attributes"
 	}
 	if name == "xmlns" && value != xhtmlNamespace {
-		return x.fail("the narrative may hold only XHTML")
+		return "the narrative may hold only XHTML"
 	}
 	if name == "style" && !safeStyle(value) {
-		return x.fail("styles in the narrative may not fetch or run anything")
+		return "styles in the narrative may not fetch or run anything"
 	}
 	if (name == "href" || name == "src" || name == "longdesc" || name == "cite" || name == "usemap") && !safeURL(element, value) {
-		return x.fail("links in the narrative may not run anything")
+		return "links in the narrative may not run anything"
 	}
 	if strings.IndexByte(value, '<') >= 0 {
-		return x.fail("a < in an attribute of the narrative must be written &lt;")
+		return "a < in an attribute of the narrative must be written &lt;"
 	}
 	return x.entities(value)
 }

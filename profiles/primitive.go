@@ -77,11 +77,11 @@ func (p primitive) valid(s string) bool {
 	case pBoolean, pXHTML:
 		return true
 	case pInteger:
-		return isInteger(s, true, 1<<31-1)
+		return isInteger(s, true)
 	case pUnsignedInt:
-		return isInteger(s, false, 1<<31-1)
+		return isInteger(s, false)
 	case pPositiveInt:
-		return s != "0" && isInteger(s, false, 1<<31-1)
+		return s != "0" && isInteger(s, false)
 	case pDecimal:
 		return true // the JSON grammar is FHIR's
 	case pString, pMarkdown:
@@ -110,9 +110,9 @@ func (p primitive) valid(s string) bool {
 	return false
 }
 
-// isInteger accepts decimal digits without leading zeros, up to limit; a
-// negative number may be one lower.
-func isInteger(s string, signed bool, limit int64) bool {
+// isInteger accepts decimal digits without leading zeros that fit 32 bits.
+func isInteger(s string, signed bool) bool {
+	const limit = 1<<31 - 1
 	digits := s
 	if signed {
 		digits = strings.TrimPrefix(s, "-")
