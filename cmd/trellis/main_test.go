@@ -67,6 +67,19 @@ func TestClientCommands(t *testing.T) {
 	}
 }
 
+func TestKeyCommands(t *testing.T) {
+	data := t.TempDir()
+	for range 2 { // the first makes the first key
+		if code, out, errs := trellis(t, "", "key", "rotate", "--data", data); code != 0 {
+			t.Fatalf("rotate: exit %d\n%s%s", code, out, errs)
+		}
+	}
+	code, out, errs := trellis(t, "", "key", "list", "--data", data)
+	if code != 0 || strings.Count(out, `"own":true`) < 2 {
+		t.Errorf("list: exit %d\n%s%s", code, out, errs)
+	}
+}
+
 func TestMapApply(t *testing.T) {
 	csv := string(document("referral.csv"))
 	tests := []struct {
