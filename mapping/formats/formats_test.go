@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -167,17 +168,17 @@ func TestNoLeafVanishes(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, f := range e.Map.Coverage().Fields {
-		header := "ppn_reference,force_code,created_datetime,subject_surname"
-		row := "R1,99,02/03/2026 08:00,SAMPLE"
-		if !strings.Contains(header, f.Name) {
-			header, row = header+","+f.Name, row+",zq"
+		const needed = "ppn_reference,force_code,created_datetime,subject_surname"
+		if slices.Contains(strings.Split(needed, ","), f.Name) {
+			continue // in every other case of this test
 		}
+		header, row := needed+","+f.Name, "R1,99,02/03/2026 08:00,SAMPLE,zq"
 		res := e.Read([]byte(header + "\n" + row + "\n"))
 		if len(res.Records) != 1 {
 			t.Fatalf("%s: %v", f.Name, res.Faults)
 		}
 		rec := res.Records[0]
-		seen := bytes.Contains(rec.Bundle, []byte("zq")) || strings.Contains(header, "subject_surname,") == false
+		seen := bytes.Contains(rec.Bundle, []byte("zq"))
 		for _, l := range rec.Losses {
 			seen = seen || strings.HasSuffix(l.Source, ", "+f.Name)
 		}
