@@ -134,7 +134,7 @@ func (d *Doc) Set(id ID, text string, kind Kind) {
 // SetOrdinal records the node's number among its like, as places show it, for
 // codecs that know it while they read: counting later would take time for
 // every place.
-func (d *Doc) SetOrdinal(id ID, n int) { d.nodes[id].ordinal = int32(n) } //nolint:gosec // bounded by the size of the document
+func (d *Doc) SetOrdinal(id ID, n int) { d.nodes[id].ordinal = int32(n) }
 
 // Ordinal returns the number recorded, or 0.
 func (d *Doc) Ordinal(id ID) int { return int(d.nodes[id].ordinal) }

@@ -97,7 +97,7 @@ func (c Charset) encode(b []byte) []byte {
 		if r > limit {
 			r = '?'
 		}
-		out = append(out, byte(r)) //nolint:gosec // r is at most 0xff
+		out = append(out, byte(r))
 	}
 	return out
 }

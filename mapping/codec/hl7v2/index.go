@@ -55,9 +55,9 @@ func (m *Message) indexSegment(start, end int) {
 			break
 		}
 		at += i + 1
-		m.fields = append(m.fields, uint32(at)) //nolint:gosec // bounded by MaxMessage
+		m.fields = append(m.fields, uint32(at))
 	}
-	m.segs = append(m.segs, segment{ //nolint:gosec // bounded by MaxMessage
+	m.segs = append(m.segs, segment{
 		start: uint32(start), end: uint32(end),
 		first: uint32(first), n: uint32(len(m.fields) - first),
 	})

@@ -86,7 +86,7 @@ func (m *Message) checkSegments(control bool) []fhir.Issue {
 		}
 		s.ordinal = m.countBefore(i, name) + 1
 		if control && m.hasControl(s) {
-			issues = append(issues, fhir.Issue{Code: fhir.Invalid, Source: Segment{m, int32(i)}.Place(), //nolint:gosec // bounded by MaxSegments
+			issues = append(issues, fhir.Issue{Code: fhir.Invalid, Source: Segment{m, int32(i)}.Place(),
 				Text: "a control character is not allowed; escape it"})
 		}
 	}
@@ -121,7 +121,7 @@ func (m *Message) Segment(i int) Segment {
 	if m == nil || i < 0 || i >= len(m.segs) {
 		return Segment{}
 	}
-	return Segment{m, int32(i)} //nolint:gosec // bounded by MaxSegments
+	return Segment{m, int32(i)}
 }
 
 // First returns the first segment of that name, or the zero Segment.

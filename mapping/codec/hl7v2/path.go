@@ -56,7 +56,7 @@ func cutIndex(s string) (string, int, bool) {
 
 func number(s string, to *int) bool {
 	n, err := strconv.ParseUint(s, 10, 16)
-	*to = int(n) //nolint:gosec // 16 bits
+	*to = int(n)
 	return err == nil && n > 0 && s[0] != '+'
 }
 

@@ -237,9 +237,9 @@ func part(text []byte, start, end uint32, sep byte, i int) (from, to uint32) {
 			return start, end
 		}
 		if i == 0 {
-			return start, start + uint32(n) //nolint:gosec // bounded by MaxMessage
+			return start, start + uint32(n)
 		}
-		start += uint32(n) + 1 //nolint:gosec // bounded by MaxMessage
+		start += uint32(n) + 1
 	}
 }
 

@@ -95,7 +95,7 @@ func (f *Format) record(m *hl7v2.Message, h Header) mapping.Record {
 	if f.o.ImpliedConsent {
 		basis = "implied"
 	}
-	d := f.docs.Get().(*codec.Doc) //nolint:forcetypeassert // the pool holds nothing else
+	d := f.docs.Get().(*codec.Doc)
 	defer f.docs.Put(d)
 	issues := hl7v2.Record(d, m, basis, reference(m, h))
 	issues = append(issues, structure(m)...)
