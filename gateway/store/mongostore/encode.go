@@ -96,6 +96,7 @@ func newVersion(w *store.Write, seq int64, access accessDoc) *versionDoc {
 			d.Viewers = appendNew(d.Viewers, viewer(escape(p), d.Type))
 		}
 	}
+	d.Terms = []string{term("", d.Type, ownID, store.Token, d.Logical)}
 	for _, ix := range w.Index {
 		d.add(ix)
 	}
@@ -127,6 +128,9 @@ func appendNew(list []string, s string) []string {
 	}
 	return append(list, s)
 }
+
+// ownID is the parameter by which a version is found under its own id.
+const ownID = "_id"
 
 // everyone stands for any party, in the entries a view without limits uses.
 const everyone = "*"

@@ -65,9 +65,9 @@ func hasCode(err error, codes ...int) bool {
 }
 
 // pause waits before the n-th retry: full jitter over a doubling span from
-// 4 ms to half a second. It reports false when ctx ended first.
+// 4 to 64 ms. It reports false when ctx ended first.
 func pause(ctx context.Context, n int) bool {
-	span := 4 * time.Millisecond << min(n, 7)
+	span := 4 * time.Millisecond << min(n, 4)
 	t := time.NewTimer(time.Millisecond + rand.N(span))
 	defer t.Stop()
 	select {

@@ -28,8 +28,7 @@ type condition struct {
 type rank uint8
 
 const (
-	byIdentity  rank = iota // _id: the versions of the named keys
-	bySelective             // an equality that few resources share
+	bySelective rank = iota // an equality that few resources share
 	byRange                 // dates, text, _lastUpdated: counted before use
 	byCommon                // one party's entries of a common value
 	byType                  // all that one party may see of the type
@@ -37,7 +36,7 @@ const (
 
 // inOrder reports whether the index delivers the page's order, so that a
 // query may stop early.
-func (r rank) inOrder() bool { return r == bySelective || r == byCommon || r == byType }
+func (r rank) inOrder() bool { return r != byRange }
 
 // never is what no version meets.
 func never() bson.D { return bson.D{{Key: "_id", Value: in([]string{})}} }
@@ -45,7 +44,7 @@ func never() bson.D { return bson.D{{Key: "_id", Value: in([]string{})}} }
 // compile returns the condition of a clause for a view of one type.
 func compile(v auth.View, typ string, c store.Clause) condition {
 	switch c.Param {
-	case "_id":
+	case ownID:
 		return identity(typ, c.Any)
 	case "_lastUpdated":
 		return updated(v, typ, c.Any)
@@ -152,18 +151,13 @@ func updated(v auth.View, typ string, matches []store.Match) condition {
 	return condition{lookup: anyOf(list), rank: byRange, viewed: true}
 }
 
-// identity looks the keys' versions up by the beginning of their ids.
+// identity finds keys by the entry that each version has of its own id.
 func identity(typ string, matches []store.Match) condition {
-	list := bson.A{}
+	c := store.Clause{Param: ownID, Kind: store.Token}
 	for _, m := range matches {
-		if !utf8.ValidString(m.Value) {
-			continue
-		}
-		p := keyPrefix(store.Key{Type: typ, ID: m.Value})
-		list = append(list, bson.D{{Key: "_id", Value: bson.D{
-			{Key: "$gt", Value: p}, {Key: "$lt", Value: p + ":"}}}}) // ':' follows '9'
+		c.Any = append(c.Any, store.Match{Value: m.Value, AnySystem: true})
 	}
-	return condition{lookup: anyOf(list), rank: byIdentity}
+	return equality([]string{""}, typ, c)
 }
 
 // viewers is what the view may see of a type, apart from security labels.

@@ -178,8 +178,7 @@ func (x *search) rest(i int, d condition) bson.D {
 			parts = append(parts, c.exact)
 		}
 	}
-	// Deleted versions have no viewers; only _id finds them.
-	if !d.viewed && (!x.q.View.All() || d.rank == byIdentity) {
+	if !d.viewed && !x.q.View.All() {
 		parts = append(parts, viewers(x.q.View, x.q.Type))
 	}
 	if len(parts) == 0 {
