@@ -76,7 +76,7 @@ func (c *conditional) found(v store.Version) (Response, error) {
 	}
 	resp := versioned(http.StatusOK, v)
 	resp.Location = q.api.location(v.Key, v.Number)
-	return q.preferred(resp, nil)
+	return q.preferred(resp, nil), nil
 }
 
 // claim lets exactly one of many concurrent creates with these criteria through.

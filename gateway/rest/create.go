@@ -40,7 +40,7 @@ func (a *API) create(q *Request) (Response, error) {
 	if err != nil {
 		return resp, err
 	}
-	return q.preferred(resp, issues)
+	return q.preferred(resp, issues), nil
 }
 
 // put commits the write of a create or update with what OnWrite adds and the
@@ -78,6 +78,9 @@ func (q *Request) document(interaction string) (fhir.Resource, error) {
 		return fhir.Resource{}, err
 	}
 	if err := q.only(); err != nil {
+		return fhir.Resource{}, err
+	}
+	if err := q.checkPrefer(); err != nil {
 		return fhir.Resource{}, err
 	}
 	return q.resource()
@@ -129,6 +132,9 @@ func (a *API) commit(q *Request, c store.Commit, w *store.Write, resp Response, 
 	if taken, ok := errors.AsType[*store.Taken](err); ok {
 		if match != nil && taken.Claim.Scope == ifNoneExistScope {
 			return match.lost(taken.Claim)
+		}
+		if taken.Claim.Scope != idempotencyScope { // OnWrite's own
+			return Response{}, fhir.Wrap(err, fhir.Duplicate, "this was received before")
 		}
 		return once.replay(taken.Claim)
 	}

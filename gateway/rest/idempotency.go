@@ -117,7 +117,7 @@ func (o *once) replay(claim store.Claim) (Response, error) {
 	if err := q.record(); err != nil {
 		return Response{}, err
 	}
-	return q.preferred(resp, nil)
+	return q.preferred(resp, nil), nil
 }
 
 // record writes the request's audit entry before anything is answered.

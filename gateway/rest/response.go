@@ -94,21 +94,22 @@ func (a *API) location(k store.Key, version int) string {
 }
 
 // preferred answers a write as Prefer: return= asks (R4 http, section 3.1.0.3).
-func (q *Request) preferred(resp Response, issues []fhir.Issue) (Response, error) {
+func (q *Request) preferred(resp Response, issues []fhir.Issue) Response {
 	switch q.prefer("return") {
-	case "", "representation":
 	case "minimal":
 		resp.Body = nil
 	case "OperationOutcome":
 		resp.Body = fhir.Outcome(issues)
-	default:
-		if !q.lenient() {
-			return resp, badPreference()
-		}
 	}
-	return resp, nil
+	return resp
 }
 
-func badPreference() error {
+// checkPrefer refuses a preference that cannot be followed, before anything is
+// written.
+func (q *Request) checkPrefer() error {
+	switch q.prefer("return") {
+	case "", "minimal", "representation", "OperationOutcome":
+		return nil
+	}
 	return fhir.Errorf(fhir.NotSupported, "Prefer: return may be minimal, representation or OperationOutcome")
 }

@@ -1,19 +1,24 @@
 package rest_test
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"net/http"
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"go.uber.org/goleak"
 
 	"trellis.example/auth"
 	"trellis.example/fhir"
+	"trellis.example/gateway/rest"
 	"trellis.example/gateway/server/servertest"
+	"trellis.example/gateway/store"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -153,6 +158,46 @@ func TestPrefer(t *testing.T) {
 	}
 	if r := g.Do(t, "gp", "POST", "/fhir/Patient", patient, "Prefer", "return=representation"); resource(t, r).Type() != "Patient" {
 		t.Errorf("representation: %s", r.Body)
+	}
+}
+
+// TestBadPreference: a write that could not be answered as asked is not made.
+func TestBadPreference(t *testing.T) {
+	g := start(t, servertest.Options{})
+	wantStatus(t, "create", g.Do(t, "gp", "POST", "/fhir/Patient", patient, "Prefer", "return=poem"), 400)
+	if r := g.Do(t, "gp", "GET", "/fhir/Patient", ""); resource(t, r).Root().Get("total").Text() != "0" {
+		t.Errorf("it was stored: %s", r.Body)
+	}
+}
+
+// TestOnWrite: what the hook adds is committed with the resource or not at all,
+// and it is not asked in the sandbox.
+func TestOnWrite(t *testing.T) {
+	var asked atomic.Int32
+	g := start(t, servertest.Options{OnWrite: func(_ context.Context, c rest.Change) (store.Commit, error) {
+		asked.Add(1)
+		task, err := fhir.Decode([]byte(`{"resourceType":"Task","status":"requested","focus":{"reference":"` + c.Write.Key.String() + `"}}`))
+		if err != nil {
+			return store.Commit{}, err
+		}
+		k := store.Key{Type: "Task", ID: "t-" + c.Write.Key.ID}
+		c.Write.Access.Parties = append(c.Write.Access.Parties, auth.OrgParty("SP1")) // shared with the service
+		return store.Commit{
+			Writes: []store.Write{{View: auth.SystemView(), Key: k, Body: task.Stamp(k.ID, 1, time.Now()), Updated: time.Now(), Access: c.Write.Access}},
+			Claims: []store.Claim{{Scope: "test", Key: "one", Expires: time.Now().Add(time.Hour)}},
+		}, nil
+	}})
+	id := create(t, g, "gp", patient)
+	wantStatus(t, "the Task", g.Do(t, "gp", "GET", "/fhir/Task/t-"+id, ""), 200)
+	wantStatus(t, "the service's view", g.Do(t, "manager", "GET", "/fhir/Patient/"+id, ""), 200)
+	wantStatus(t, "a claim of the hook's that is taken", g.Do(t, "gp", "POST", "/fhir/Patient", patient), 409)
+	if r := g.Do(t, "gp", "GET", "/fhir/Patient", ""); resource(t, r).Root().Get("total").Text() != "1" {
+		t.Errorf("half a commit: %s", r.Body)
+	}
+	asked.Store(0)
+	wantStatus(t, "sandbox", g.Do(t, "sandbox", "POST", "/fhir/Patient", patient), 201)
+	if asked.Load() != 0 {
+		t.Error("the hook was asked in the sandbox")
 	}
 }
 

@@ -69,7 +69,7 @@ func (a *API) updateOnce(q *Request, res fhir.Resource, match int, once *once) (
 	if err != nil {
 		return resp, err
 	}
-	return q.preferred(resp, issues)
+	return q.preferred(resp, issues), nil
 }
 
 // replaced returns the version that an update replaces; nil when the caller

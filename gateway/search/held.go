@@ -25,27 +25,41 @@ func HeldTypes() []Held {
 // held names few parameters on purpose: each is one index entry or more in
 // every document that is written.
 const held = `
+ActivityDefinition: identifier url version name status
 AllergyIntolerance: identifier patient clinical-status code
 Appointment: identifier patient status date actor based-on
+Binary:
 Bundle: identifier type timestamp
 CarePlan: identifier patient subject status category intent date based-on care-team goal
 CareTeam: identifier patient subject status category participant
+CodeSystem: identifier url version name status
 Communication: identifier patient subject status category sent sender recipient based-on
+CommunicationRequest: identifier patient subject status category based-on
 Composition: identifier patient subject status type date author
+ConceptMap: identifier url version name status
 Condition: identifier patient subject clinical-status category code onset-date
 Consent: identifier patient status category date source-reference
 DocumentReference: identifier patient subject status type category date related
 Encounter: identifier patient subject status class date based-on episode-of-care
+Endpoint: identifier status organization
 EpisodeOfCare: identifier patient status type date organization
+FamilyMemberHistory: identifier patient status date
 Flag: identifier patient subject date
 Goal: identifier patient subject lifecycle-status achievement-status category start-date target-date
 HealthcareService: identifier active name organization location service-category service-type characteristic specialty
+Library: identifier url version name status
+List: identifier patient subject status code date
 Location: identifier status name type organization partof
+Measure: identifier url version name status
 MedicationStatement: identifier patient subject status code effective
+MessageDefinition: identifier url version name status
 MessageHeader: code event sender source-uri response-id
+NamingSystem: name status value
 Observation: identifier patient subject status category code date encounter focus
+OperationDefinition: url version name status
 Organization: identifier active name type partof
 Patient: identifier active name family given birthdate gender phone email address-postalcode general-practitioner organization
+PlanDefinition: identifier url version name status
 Practitioner: identifier active name family given
 PractitionerRole: identifier active practitioner organization role service location
 Procedure: identifier patient subject status category code date based-on performer
@@ -55,9 +69,13 @@ QuestionnaireResponse: identifier patient subject status questionnaire authored 
 RelatedPerson: identifier patient active relationship name
 RiskAssessment: identifier patient subject date
 Schedule: identifier active actor date service-type
+SearchParameter: url version name status
 ServiceRequest: identifier requisition patient subject status category code intent priority authored requester performer based-on
 Slot: identifier schedule status start service-type
+StructureDefinition: identifier url version name status type
+StructureMap: identifier url version name status
 Task: identifier group-identifier patient subject status business-status code intent priority owner requester focus based-on part-of authored-on modified
+ValueSet: identifier url version name status
 `
 
 // common are the parameters with few distinct values: a store keeps their

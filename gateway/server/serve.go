@@ -7,7 +7,9 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/netip"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"time"
 
@@ -19,7 +21,7 @@ import (
 // serve does for every request what no route may forget.
 func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 	ww := &writer{ResponseWriter: w, request: r, start: time.Now()}
-	ww.caller = audit.Caller{Address: address(r), RequestID: requestID(r)}
+	ww.caller = audit.Caller{Address: s.address(r), RequestID: requestID(r)}
 	s.metrics.inFlight.Inc()
 	defer s.finish(ww, r)
 	s.headers(ww.Header(), r, ww.caller.RequestID)
@@ -131,12 +133,31 @@ func (s *Server) preflight(w *writer, r *http.Request) bool {
 	return true
 }
 
-func address(r *http.Request) string {
+// address is the caller's network address, for limits and the audit.
+func (s *Server) address(r *http.Request) string {
 	host, _, err := net.SplitHostPort(r.RemoteAddr)
 	if err != nil {
 		return r.RemoteAddr
 	}
+	if len(s.cfg.TrustedProxies) == 0 || !s.trusted(host) {
+		return host
+	}
+	hops := strings.Split(strings.Join(r.Header["X-Forwarded-For"], ","), ",")
+	for i := len(hops) - 1; i >= 0; i-- {
+		hop := strings.TrimSpace(hops[i])
+		if _, err := netip.ParseAddr(hop); err != nil {
+			return host
+		}
+		if host = hop; !s.trusted(hop) {
+			return hop
+		}
+	}
 	return host
+}
+
+func (s *Server) trusted(host string) bool {
+	a, err := netip.ParseAddr(host)
+	return err == nil && slices.ContainsFunc(s.cfg.TrustedProxies, func(p netip.Prefix) bool { return p.Contains(a.Unmap()) })
 }
 
 func requestID(r *http.Request) string {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
+	"net/netip"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -24,6 +25,10 @@ type Config struct {
 	// applications that may read answers. Empty: none.
 	CORSOrigins []string
 	Limits      Limits
+	// TrustedProxies are the networks of load balancers whose X-Forwarded-For
+	// is believed; the caller's address is then the last one in it that is
+	// not theirs. Empty: the address of the connection.
+	TrustedProxies []netip.Prefix
 	// DrainDelay is how long the server still accepts connections after it
 	// has said on /health/ready that it is going; default 0.
 	DrainDelay time.Duration

@@ -11,6 +11,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/netip"
 	"slices"
 	"strings"
 	"testing"
@@ -22,6 +23,7 @@ import (
 	"trellis.example/gateway/rest"
 	"trellis.example/gateway/server"
 	"trellis.example/gateway/server/servertest"
+	"trellis.example/gateway/store"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -226,6 +228,29 @@ func TestRates(t *testing.T) {
 	g.Clock.Advance(time.Minute)
 	if got, _ := statuses("gp", 1); got[404] != 1 {
 		t.Errorf("gp a minute later: %v", got)
+	}
+}
+
+func TestAddressBehindProxy(t *testing.T) {
+	proxies := []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("10.0.0.0/8")}
+	tests := []struct {
+		trust     []netip.Prefix
+		forwarded string
+		want      string
+	}{
+		{nil, "203.0.113.9", "127.0.0.1"},
+		{proxies, "", "127.0.0.1"},
+		{proxies, "203.0.113.9", "203.0.113.9"},
+		{proxies, "198.51.100.1, 203.0.113.9, 10.1.2.3", "203.0.113.9"}, // what stands before was the caller's own claim
+		{proxies, "203.0.113.9, nonsense", "127.0.0.1"},
+	}
+	for _, tt := range tests {
+		g := start(t, servertest.Options{Config: server.Config{TrustedProxies: tt.trust}})
+		g.Do(t, "gp", "GET", "/fhir/Patient/none", "", "X-Forwarded-For", tt.forwarded)
+		rs, err := g.Store.AuditEntries(t.Context(), store.AuditPosition{}, 10)
+		if err != nil || len(rs) != 1 || rs[0].Address != tt.want {
+			t.Errorf("%q: audited %+v, %v; want %s", tt.forwarded, rs, err, tt.want)
+		}
 	}
 }
 
