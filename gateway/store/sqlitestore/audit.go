@@ -11,8 +11,12 @@ import (
 	"trellis.example/gateway/store"
 )
 
-// indexBatch is how many groups of audit entries one step indexes.
-const indexBatch = 200
+// How many groups of audit entries one step indexes, for which commits wait a
+// few milliseconds, and how often there is a step.
+const (
+	indexBatch = 64
+	indexEvery = 50 * time.Millisecond
+)
 
 // AuditEntries implements store.Store.
 func (s *Store) AuditEntries(ctx context.Context, after store.AuditPosition, limit int) (rs []audit.Record, err error) {
@@ -82,18 +86,20 @@ func auditTerms(rs []audit.Record) []int64 {
 // who wait for a commit do not wait for its index.
 func (s *Store) indexBehind() {
 	defer close(s.stopped)
-	for tick := time.NewTicker(time.Second); ; {
+	tick := time.NewTicker(indexEvery)
+	defer tick.Stop()
+	for {
 		select {
 		case <-s.stop:
-			tick.Stop()
 			return
 		case <-tick.C:
-			if s.audited.Swap(false) {
-				// A failure is met again by the search that needs it.
-				if more, err := s.indexStep(context.Background()); more || err != nil {
-					s.audited.Store(true)
-				}
-			}
+		}
+		if !s.unindexed.Swap(false) {
+			continue
+		}
+		// A failure is met again by the search that needs the index.
+		if more, err := s.indexStep(context.Background()); more || err != nil {
+			s.unindexed.Store(true)
 		}
 	}
 }

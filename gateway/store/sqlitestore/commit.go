@@ -8,6 +8,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"slices"
 
 	"trellis.example/auth"
 	"trellis.example/gateway/store"
@@ -68,6 +69,7 @@ func (p *commit) prepare() error {
 			return errors.New("original under a hash that is not its own")
 		}
 	}
+	p.Writes = slices.Clone(p.Writes) // the caller keeps its own
 	for i := range p.Writes {
 		p.packed = append(p.packed, packWrite(&p.Writes[i]))
 	}

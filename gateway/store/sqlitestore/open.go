@@ -38,9 +38,9 @@ type Store struct {
 
 	readers pool
 
-	audited atomic.Bool // there are audit entries that are not indexed
-	stop    chan struct{}
-	stopped chan struct{}
+	unindexed atomic.Bool // there may be audit entries that are not indexed
+	stop      chan struct{}
+	stopped   chan struct{}
 }
 
 var _ store.Store = (*Store)(nil)
@@ -102,7 +102,7 @@ func start(path string, o options, unlock func()) (*Store, error) {
 		stop: make(chan struct{}), stopped: make(chan struct{}),
 	}
 	s.readers.init(max(4, 2*runtime.GOMAXPROCS(0)), func() (*conn, error) { return dial(path, readerPragmas...) })
-	s.audited.Store(true) // the last run may have left some behind
+	s.unindexed.Store(true) // the last run may have left some behind
 	go s.write()
 	go s.indexBehind()
 	return s, nil

@@ -152,6 +152,9 @@ func (s *Store) attempt(batch []*job) (answers []error, err error) {
 	s.exactBuf, s.auditBuf = g.exact, g.audit
 	if err == nil && g.changed {
 		err = w.exec(sqlCommit)
+		if len(g.audit) > 0 {
+			s.unindexed.Store(true)
+		}
 	}
 	if err != nil || !g.changed {
 		// After some failures SQLite has rolled back by itself, and says so.
