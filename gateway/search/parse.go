@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"net/url"
 	"slices"
-	"strconv"
 	"strings"
 
 	"trellis.example/fhir"
@@ -287,75 +286,6 @@ func ParseDate(v string) (m store.Match, text string) {
 	}
 	return store.Match{Low: low, High: high, Op: op}, ""
 }
-
-// controls are the parameters that shape the answer; each reports whether it
-// was understood.
-var controls = map[string]func(*parser, string) bool{
-	"_count": func(p *parser, v string) bool {
-		n, err := strconv.Atoi(v)
-		if err != nil || n < 0 {
-			p.fail(fhir.BadValue, "_count", "a whole number from 0 to %d was expected", MaxCount)
-			return false
-		}
-		p.q.Count = min(n, MaxCount)
-		return true
-	},
-	"_total": oneOf("_total", func(q *Query, v string) {
-		q.Total = TotalAccurate
-		if v == "none" {
-			q.Total = TotalNone
-		}
-	}, "none", "estimate", "accurate"),
-	"_sort": oneOf("_sort", func(*Query, string) {}, "-_lastUpdated"),
-	"_summary": oneOf("_summary", func(q *Query, v string) {
-		if v == "count" {
-			q.Count = 0
-		}
-	}, "count", "false"),
-	"_cursor": func(p *parser, v string) bool { p.q.Cursor = v; return false },
-	"_format": func(*parser, string) bool { return false },
-	"_pretty": func(*parser, string) bool { return false },
-}
-
-func oneOf(name string, set func(*Query, string), values ...string) func(*parser, string) bool {
-	return func(p *parser, v string) bool {
-		if !slices.Contains(values, v) {
-			p.fail(fhir.NotSupported, name, "supported values are %s", strings.Join(values, ", "))
-			return false
-		}
-		set(p.q, v)
-		return true
-	}
-}
-
-// splitEscaped splits at sep unless a backslash stands before it; the parts
-// keep their escapes.
-func splitEscaped(s string, sep byte) []string {
-	if strings.IndexByte(s, sep) < 0 {
-		return []string{s}
-	}
-	var out []string
-	from := 0
-	for i := 0; i < len(s); i++ {
-		switch s[i] {
-		case '\\':
-			i++
-		case sep:
-			out, from = append(out, s[from:i]), i+1
-		}
-	}
-	return append(out, s[from:])
-}
-
-// unescape removes the backslashes of R4 search, section 3.1.1.4.5.
-func unescape(s string) string {
-	if strings.IndexByte(s, '\\') < 0 {
-		return s
-	}
-	return escapes.Replace(s)
-}
-
-var escapes = strings.NewReplacer(`\\`, `\`, `\,`, `,`, `\|`, `|`, `\$`, `$`)
 
 // ShowName returns a parameter's name when it looks like one: a stranger's text
 // must not reach a message.
