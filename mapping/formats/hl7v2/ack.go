@@ -60,15 +60,15 @@ type AckPolicy struct {
 }
 
 // Answer decides what is answered at once to a message that came to outcome
-// (AA, AE or AR), by MSH-15 and MSH-16 (HL7 v2, section 2.9). ok is false when
-// nothing is to be sent at once. Over HTTP there is always an answer: send
-// code whatever ok says.
+// (AA, AE or AR), by MSH-15 and MSH-16 (HL7 v2, section 2.9):
 //
-//	both blank       original mode: always
-//	MSH-15 AL        always
-//	MSH-15 SU, ER    on success, on failure
-//	MSH-15 NE        nothing on success: the RRI answers; a failure is told
-//	                 unless MSH-16 is NE too, since no RRI would follow
+//   - both blank, the original mode, or MSH-15 AL: always;
+//   - MSH-15 SU: on success; ER: on failure;
+//   - MSH-15 NE: nothing on success, since the RRI answers; a failure is told
+//     unless MSH-16 is NE or SU, since no RRI would follow.
+//
+// ok is false when nothing is to be sent at once. Over HTTP there is always an
+// answer: send code whatever ok says.
 func (h Header) Answer(outcome Code, p AckPolicy) (code Code, ok bool) {
 	success := outcome == AA
 	if h.AcceptAck == "" && h.ApplicationAck == "" {
@@ -101,7 +101,7 @@ func BuildAck(msg []byte, code Code, faults []fhir.Issue, now time.Time, control
 	}
 	h := header(m)
 	w := hl7v2.NewWriter(m.Separators(), m.Charset())
-	writeMSH(w, m, h, answerMSH{typ: "ACK", structure: "ACK", now: now, controlID: controlID})
+	writeMSH(w, m, h, now, controlID)
 	w.Segment("MSA")
 	w.Put(1, string(code))
 	w.Copy(2, m.First("MSH").Field(10).Rep(0))
@@ -113,31 +113,22 @@ func BuildAck(msg []byte, code Code, faults []fhir.Issue, now time.Time, control
 	return w.Bytes()
 }
 
-type answerMSH struct {
-	typ, structure string
-	now            time.Time
-	controlID      string
-	accept, app    string
-}
-
-// writeMSH writes the header of an answer to m: sender and receiver change
-// places.
-func writeMSH(w *hl7v2.Writer, m *hl7v2.Message, h Header, a answerMSH) {
+// writeMSH writes the header of an acknowledgement of m: sender and receiver
+// change places.
+func writeMSH(w *hl7v2.Writer, m *hl7v2.Message, h Header, now time.Time, controlID string) {
 	msh := m.First("MSH")
 	w.Segment("MSH")
 	for to, from := range map[int]int{3: 5, 4: 6, 5: 3, 6: 4} {
 		w.Copy(to, msh.Field(from).Rep(0))
 	}
-	w.Put(7, timestamp(a.now))
-	w.Put(9, a.typ, h.Event)
+	w.Put(7, timestamp(now))
+	w.Put(9, "ACK", h.Event)
 	if !before(h.Version, "2.3.1") { // MSH-9.3 came with v2.3.1
-		w.Set(9, 1, 3, 1, a.structure)
+		w.Set(9, 1, 3, 1, "ACK")
 	}
-	w.Put(10, a.controlID)
+	w.Put(10, controlID)
 	w.Put(11, or(h.Processing, "P"))
 	w.Put(12, or(h.Version, "2.5.1"))
-	w.Put(15, a.accept)
-	w.Put(16, a.app)
 	if m.Charset() != hl7v2.ASCII { // which is also what silence means
 		w.Put(18, string(m.Charset()))
 	}
