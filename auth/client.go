@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"net"
 	"regexp"
 	"slices"
 	"strings"
@@ -59,6 +60,9 @@ type MLLPBinding struct {
 	MSH4 string `json:"msh4"`
 	// Partner names the agreement whose map and profiles apply.
 	Partner string `json:"partner,omitzero"`
+	// ReplyTo is host:port where the sender takes answers (RRI) over MLLP;
+	// "" when it takes none.
+	ReplyTo string `json:"reply_to,omitzero"`
 }
 
 // Method returns how the client authenticates at the token endpoint:
@@ -238,6 +242,9 @@ func (b *MLLPBinding) check(p *problems) {
 	}
 	if !bindingKey.MatchString(b.MSH3) || !bindingKey.MatchString(b.MSH4) {
 		p.addf("mllp", "MSH-3 and MSH-4 are needed, in printable ASCII")
+	}
+	if _, _, err := net.SplitHostPort(b.ReplyTo); b.ReplyTo != "" && err != nil {
+		p.addf("mllp.reply_to", "must be host:port")
 	}
 	if b.Partner != "" && !partnerID.MatchString(b.Partner) {
 		p.addf("mllp.partner", "must be 1 to 64 small letters, digits, dots, dashes or underscores")

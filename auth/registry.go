@@ -153,7 +153,7 @@ func (r *Registry) checkBinding(ctx context.Context, p *problems, n NewClient) {
 }
 
 func (b MLLPBinding) sameSender(o MLLPBinding) bool {
-	b.Partner, o.Partner = "", ""
+	b.Partner, o.Partner, b.ReplyTo, o.ReplyTo = "", "", "", ""
 	return b == o
 }
 

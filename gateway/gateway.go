@@ -191,12 +191,16 @@ func (g *Gateway) writeAudit(ctx context.Context, entries []audit.Entry) error {
 func (g *Gateway) Serve(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	done := make(chan error, 3)
-	go func() { done <- g.server.Serve(ctx, g.public, g.admin) }()
-	go func() { done <- g.serveMLLP(ctx) }()
-	go func() { done <- g.maintain(ctx) }()
+	parts := []func(context.Context) error{
+		func(ctx context.Context) error { return g.server.Serve(ctx, g.public, g.admin) },
+		g.serveMLLP, g.maintain, g.deliver,
+	}
+	done := make(chan error, len(parts))
+	for _, run := range parts {
+		go func() { done <- run(ctx) }()
+	}
 	var err error
-	for range 3 {
+	for range parts {
 		err = errors.Join(err, <-done)
 		cancel() // one that ends ends all
 	}

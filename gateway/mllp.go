@@ -14,6 +14,7 @@ import (
 
 	"trellis.example/auth"
 	"trellis.example/gateway/audit"
+	"trellis.example/gateway/delivery"
 	"trellis.example/gateway/intake"
 	"trellis.example/gateway/intake/mllp"
 	"trellis.example/gateway/server"
@@ -100,4 +101,34 @@ func (g *Gateway) serveMLLP(ctx context.Context) error {
 		return err
 	}
 	return <-stopped
+}
+
+// deliver sends the answers that HL7 v2 senders are owed.
+func (g *Gateway) deliver(ctx context.Context) error {
+	format, err := hl7v2.New()
+	if err != nil {
+		return err
+	}
+	rri := &delivery.RRI{Store: g.store, Format: format, Client: g.Auth.Clients.Get, Send: g.sendHL7}
+	w := &delivery.Worker{Store: g.store, Topic: delivery.TopicRRI, Handler: rri.Deliver, Log: g.log, Clock: time.Now}
+	return w.Run(ctx)
+}
+
+// sendHL7 sends one message: in plain to a loopback address, else by TLS with
+// the certificate of the MLLP port.
+func (g *Gateway) sendHL7(ctx context.Context, addr string, msg []byte) ([]byte, error) {
+	var config *tls.Config
+	if !isLoopback(addr) {
+		server, err := g.mllpTLS()
+		if err != nil || server == nil {
+			return nil, errors.Join(errors.New("answers beyond this machine need --mllp-cert, --mllp-key and --mllp-client-ca"), err)
+		}
+		config = &tls.Config{Certificates: server.Certificates, RootCAs: server.ClientCAs, MinVersion: tls.VersionTLS12}
+	}
+	c, err := mllp.Dial(ctx, addr, config)
+	if err != nil {
+		return nil, err
+	}
+	defer c.Close()
+	return c.Send(ctx, msg)
 }

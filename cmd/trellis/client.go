@@ -89,7 +89,7 @@ func (c *credentialFlags) read(cmd *cobra.Command) (auth.Credentials, error) {
 
 func newClientAdd() *cobra.Command {
 	var cr credentialFlags
-	var role, org, scope, app, facility, cert, cn, partner string
+	var role, org, scope, app, facility, cert, cn, partner, replyTo string
 	cmd := &cobra.Command{
 		Use:   "add ID --role ROLE",
 		Short: "Register a client; prints its id and secret once, as JSON",
@@ -104,7 +104,7 @@ func newClientAdd() *cobra.Command {
 			}
 			n := auth.NewClient{ID: args[0], Role: auth.Role(role), Org: org, Scope: scope, Credentials: creds}
 			if app != "" || facility != "" || cert != "" || cn != "" {
-				n.MLLP = &auth.MLLPBinding{MSH3: app, MSH4: facility, CertSHA256: cert, CN: cn, Partner: partner}
+				n.MLLP = &auth.MLLPBinding{MSH3: app, MSH4: facility, CertSHA256: cert, CN: cn, Partner: partner, ReplyTo: replyTo}
 			}
 			return withRegistry(cmd, func(r *auth.Registry) error {
 				c, secret, err := r.Add(cmd.Context(), n)
@@ -125,6 +125,7 @@ func newClientAdd() *cobra.Command {
 	f.StringVar(&facility, "mllp-facility", "", "HL7 v2 sending facility (MSH-4) bound to it")
 	f.StringVar(&cert, "mllp-cert-sha256", "", "SHA-256 of the certificate that its MLLP connection must show")
 	f.StringVar(&cn, "mllp-cn", "", "common name of that certificate instead")
+	f.StringVar(&replyTo, "mllp-reply-to", "", "host:port where its system takes answers (RRI) over MLLP")
 	f.StringVar(&partner, "partner", "", "name of the partner agreement")
 	_ = cmd.MarkFlagRequired("role")
 	return cmd

@@ -94,7 +94,7 @@ func validateRecord(rec mapping.Record, v *profiles.Validator) []fhir.Issue {
 func validate(b fhir.Resource, places map[string]string, v *profiles.Validator, baseOnly bool) []fhir.Issue {
 	issues := v.Validate(b, profiles.Options{BaseOnly: baseOnly})
 	if !baseOnly {
-		issues = append(issues, v.Referral(bundled(b))...)
+		issues = append(issues, v.Referral([]fhir.Resource{b})...)
 	}
 	for i := range issues {
 		if issues[i].Source == "" {

@@ -3,12 +3,14 @@ package intake
 import (
 	"context"
 	"crypto/rand"
+	"encoding/json"
 	"errors"
 	"net/http"
 	"time"
 
 	"trellis.example/fhir"
 	"trellis.example/gateway/audit"
+	"trellis.example/gateway/delivery"
 	"trellis.example/gateway/rest"
 	"trellis.example/gateway/store"
 	"trellis.example/mapping"
@@ -108,11 +110,14 @@ func (in *Intake) hl7Submit(ctx context.Context, sub Submission, h hl7v2.Header,
 		ack = hl7v2.BuildAck(msg, hl7v2.AA, warnings(o.Issues), in.Clock(), controlID())
 		return remember(sub.Original.Hash, ack)
 	}
+	old, _, err := in.recall(ctx, sub)
+	if err != nil {
+		return Outcome{}, nil, err
+	}
+	if sub.Docs, err = in.came(ctx, sub, old, h); err != nil {
+		return Outcome{}, nil, err
+	}
 	if h.Event != "I12" {
-		old, _, err := in.recall(ctx, sub)
-		if err != nil {
-			return Outcome{}, nil, err
-		}
 		if old == nil && !sub.refused() {
 			sub.Issues = append(sub.Issues, fhir.Issue{Code: fhir.NotFound, Source: "RF1-6", Text: "no referral of yours has this originating referral identifier"})
 		}
@@ -130,6 +135,23 @@ func (in *Intake) hl7Submit(ctx context.Context, sub Submission, h hl7v2.Header,
 		return out, hl7v2.BuildAck(msg, hl7v2.AA, nil, in.Clock(), controlID()), nil
 	}
 	return out, ack, nil
+}
+
+// came remembers which message a referral came from, so that the answer to it
+// can say so.
+func (in *Intake) came(ctx context.Context, sub Submission, old *record, h hl7v2.Header) (func(Outcome) []store.DocWrite, error) {
+	version := 0
+	if old != nil {
+		doc, err := in.Store.Doc(ctx, delivery.KindHL7, key(old.Referral).ID)
+		if err != nil && !errors.Is(err, store.ErrNotFound) {
+			return nil, err
+		}
+		version = doc.Version
+	}
+	body, err := json.Marshal(delivery.Came{Client: sub.Sender.ClientID, Message: h.ControlID, Version: h.Version})
+	return func(o Outcome) []store.DocWrite {
+		return []store.DocWrite{{Kind: delivery.KindHL7, ID: o.Referral.ID, Expect: version, Body: body}}
+	}, err
 }
 
 // hl7Again answers a message whose control id was used before.

@@ -173,16 +173,6 @@ func (in *Intake) check(s Submission) []fhir.Issue {
 	return validate(s.Bundle, s.Places, in.Validator, s.Sender.Sandbox())
 }
 
-func bundled(b fhir.Resource) []fhir.Resource {
-	var out []fhir.Resource
-	for _, e := range b.Entries() {
-		if r, err := e.Decode(); err == nil {
-			out = append(out, r)
-		}
-	}
-	return out
-}
-
 // auditRefusal records that a document was refused, where no error answer does.
 func (in *Intake) auditRefusal(ctx context.Context, s Submission) error {
 	e := in.entry(ctx, s)

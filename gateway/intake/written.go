@@ -18,9 +18,13 @@ import (
 // Written is the rest hook: it gives a ServiceRequest that was created or
 // updated by plain FHIR what a referral gets by any other door. The service
 // addressed may see it and what it refers to; an active one gets its Task and
-// Provenance, one that is taken back ends its Task. Other resources have no
-// side effects.
+// Provenance, one that is taken back ends its Task. A Task that is accepted or
+// rejected owes its HL7 v2 sender an answer. Other resources have no side
+// effects.
 func (in *Intake) Written(ctx context.Context, ch rest.Change) (store.Commit, error) {
+	if ch.Resource.Type() == "Task" {
+		return in.decided(ctx, ch)
+	}
 	if ch.Resource.Type() != "ServiceRequest" || !workflow.IsReferral(ch.Resource.Root()) {
 		return store.Commit{}, nil
 	}
