@@ -203,6 +203,28 @@ func TestFacts(t *testing.T) {
 	}
 }
 
+func TestIdentifiers(t *testing.T) {
+	const nhs = "https://fhir.nhs.uk/Id/nhs-number"
+	tests := []struct{ pid3, system, value, code string }{
+		{"9990000018^^^NHS^NH", nhs, "9990000018", ""},
+		{"999 000 0018^^^NHS^NHS", nhs, "9990000018", ""},
+		{"9990000018^^^NHS", nhs, "9990000018", ""},
+		{"L1^^^WARD^MR", "", "L1", "MR"},
+		{"L1^^^WARD", "", "L1", ""},
+		{"L1", "", "L1", ""},
+	}
+	for _, tt := range tests {
+		_, b := read(t, newFormat(t, Options{}), with(t, example(t, "refer"), "PID-3", tt.pid3))
+		get := func(path ...any) string { return b.get("Patient", 0, append([]any{"identifier", 0}, path...)...) }
+		if get("system") != tt.system || get("value") != tt.value || get("type", "coding", 0, "code") != tt.code {
+			t.Errorf("%s: %q %q %q", tt.pid3, get("system"), get("value"), get("type", "coding", 0, "code"))
+		}
+	}
+	if res := newFormat(t, Options{}).Read([]byte(with(t, example(t, "refer"), "PID-3", "9990000019^^^NHS"))); !res.Records[0].Refused() {
+		t.Error("a wrong NHS number without a type must be refused too")
+	}
+}
+
 func TestProcessingIDIsMarked(t *testing.T) {
 	for id, want := range map[string]string{"P": "", "T": "T", "D": "D"} {
 		_, b := read(t, newFormat(t, Options{}), with(t, example(t, "refer"), "MSH-11", id))
