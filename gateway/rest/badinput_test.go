@@ -70,3 +70,28 @@ func places(t testing.TB, r servertest.Response) (out []string) {
 	slices.Sort(out)
 	return slices.Compact(out)
 }
+
+// TestAnswersAreValid: what the server itself writes is valid R4.
+func TestAnswersAreValid(t *testing.T) {
+	v, err := profiles.New()
+	if err != nil {
+		t.Fatal(err)
+	}
+	g := start(t, servertest.Options{Sandbox: true})
+	id := create(t, g, "gp", patient)
+	for range 2 {
+		create(t, g, "gp", patient)
+	}
+	wantStatus(t, "update", g.Do(t, "gp", "PUT", "/fhir/Patient/"+id, strings.Replace(patient, `"Patient"`, `"Patient","id":"`+id+`"`, 1)), 200)
+	wantStatus(t, "delete", g.Do(t, "importer", "DELETE", "/fhir/Patient/"+id, ""), 204)
+	for _, a := range [][2]string{
+		{"gp", "/fhir/metadata"}, {"gp", "/fhir/Patient?_count=1"}, {"gp", "/fhir/Patient?active=false"}, {"gp", "/fhir/Patient?_count=0"},
+		{"gp", "/fhir/Patient/" + id + "/_history"}, {"gp", "/fhir/Patient/" + id + "/_history?_count=2"},
+		{"gp", "/fhir/Patient/none"}, {"gp", "/fhir/Patient?shoe=1"}, {"gp", "/fhir/Patient?shoe=1&lenient"}, {"auditor", "/fhir/AuditEvent?_count=3"},
+	} {
+		r := g.Do(t, a[0], "GET", a[1], "", "Prefer", "handling="+map[bool]string{true: "lenient", false: "strict"}[strings.Contains(a[1], "lenient")])
+		if err := fhir.Faults(v.Validate(resource(t, r), profiles.Options{BaseOnly: true})); err != nil {
+			t.Errorf("%s: %v\n%.2000s", a[1], err, r.Body)
+		}
+	}
+}
