@@ -97,6 +97,13 @@ func TestMapApply(t *testing.T) {
 		{"fhir", string(document("referral.json")), []string{"apply", "fhir"}, 0, `"accepted": true`},
 		{"reverse", string(document("referral.json")), []string{"apply", "hl7v2", "--reverse", "--json"}, 0, `{"document":"MSH|`},
 		{"list", "", []string{"list"}, 0, "ppn-csv"},
+		{"lint", "", []string{"lint", "ppn-csv"}, 0, "note"},
+		{"test", "", []string{"test", "ppn-csv"}, 0, "ok"},
+		{"test hl7", "", []string{"test", "hl7v2"}, 0, "ok"},
+		{"coverage", "", []string{"coverage", "ppn-csv"}, 0, "42 fields"},
+		{"explain", csv, []string{"explain", "ppn-csv"}, 0, "row 1, subject_dob"},
+		{"explain hl7", string(document("referral.hl7")), []string{"explain", "hl7v2", "-"}, 0, "PID-7"},
+		{"no map", "", []string{"lint", "bars"}, 2, "FHIR already"},
 		{"list for programs", "", []string{"list", "--json"}, 0, `"id":"hl7v2"`},
 	}
 	for _, tt := range tests {

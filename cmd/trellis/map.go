@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -8,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"trellis.example/fhir"
 	"trellis.example/gateway/intake"
 	"trellis.example/mapping"
 	"trellis.example/mapping/formats"
@@ -16,7 +18,7 @@ import (
 
 func newMap() *cobra.Command {
 	c := &cobra.Command{Use: "map", Short: "Try and inspect the maps between partner formats and FHIR"}
-	c.AddCommand(newMapList(), newMapApply())
+	c.AddCommand(newMapList(), newMapApply(), newMapLint(), newMapTest(), newMapExplain(), newMapCoverage())
 	return c
 }
 
@@ -106,42 +108,35 @@ func apply(cmd *cobra.Command, f mapping.Format, doc []byte, asJSON bool) error 
 		return err
 	}
 	a := intake.Apply(f, doc, v)
-	if err := printJSON(cmd.OutOrStdout(), a, !asJSON); err != nil {
+	if err := printRaw(cmd.OutOrStdout(), a.AppendJSON(nil), asJSON); err != nil {
 		return err
 	}
-	if !a.Accepted {
+	if !a.Accepted() {
 		return errFaults
 	}
 	return nil
-}
-
-// written is the answer of --reverse.
-type written struct {
-	Document string         `json:"document"`
-	Losses   []mapping.Loss `json:"losses"`
-	Faults   []intake.Fault `json:"faults"`
 }
 
 func applyReverse(cmd *cobra.Command, f mapping.Format, doc []byte, asJSON bool) error {
 	w := f.Write(doc)
-	out := written{w.Document, w.Losses, intake.NewFaults(w.Faults)}
-	if out.Losses == nil {
-		out.Losses = []mapping.Loss{}
-	}
-	if err := printJSON(cmd.OutOrStdout(), out, !asJSON); err != nil {
+	if err := printRaw(cmd.OutOrStdout(), w.AppendJSON(nil), asJSON); err != nil {
 		return err
 	}
-	if intake.HasErrors(w.Faults) {
+	if fhir.Faults(w.Faults) != nil {
 		return errFaults
 	}
 	return nil
 }
 
-func printJSON(w io.Writer, v any, pretty bool) error {
-	e := json.NewEncoder(w)
-	e.SetEscapeHTML(false)
-	if pretty {
-		e.SetIndent("", "  ")
+// printRaw prints a JSON document on one line, or indented for people.
+func printRaw(w io.Writer, doc []byte, compact bool) error {
+	if !compact {
+		var b bytes.Buffer
+		if err := json.Indent(&b, doc, "", "  "); err != nil {
+			return err
+		}
+		doc = b.Bytes()
 	}
-	return e.Encode(v)
+	_, err := fmt.Fprintf(w, "%s\n", doc)
+	return err
 }

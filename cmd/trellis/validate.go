@@ -2,6 +2,8 @@ package main
 
 import (
 	"bytes"
+	"cmp"
+	"encoding/json"
 	"encoding/xml"
 	"errors"
 	"fmt"
@@ -14,7 +16,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"trellis.example/fhir"
-	"trellis.example/gateway/intake"
 	"trellis.example/profiles"
 )
 
@@ -72,11 +73,28 @@ func knownProfiles(v *profiles.Validator, want []string) error {
 	return nil
 }
 
+// A fault is an issue as commands print it.
+type fault struct {
+	Severity   fhir.Severity `json:"severity"`
+	Source     string        `json:"source"`
+	Expression string        `json:"expression"`
+	Rule       string        `json:"rule"`
+	Text       string        `json:"text"`
+}
+
+func newFaults(issues []fhir.Issue) []fault {
+	out := make([]fault, 0, len(issues))
+	for _, is := range issues {
+		out = append(out, fault{cmp.Or(is.Severity, fhir.SeverityError), is.Source, is.Expression, cmp.Or(is.Rule, string(is.Code)), is.Text})
+	}
+	return out
+}
+
 // A checked document is one that was examined.
 type checked struct {
-	File   string         `json:"file"`
-	Valid  bool           `json:"valid"`
-	Faults []intake.Fault `json:"faults"`
+	File   string  `json:"file"`
+	Valid  bool    `json:"valid"`
+	Faults []fault `json:"faults"`
 }
 
 type checker struct {
@@ -134,7 +152,7 @@ func (c *checker) document(name string, b []byte) {
 	} else {
 		issues = c.v.Validate(r, c.options)
 	}
-	c.done = append(c.done, checked{name, fhir.Faults(issues) == nil, intake.NewFaults(issues)})
+	c.done = append(c.done, checked{name, fhir.Faults(issues) == nil, newFaults(issues)})
 }
 
 func (c *checker) report(w io.Writer, asJSON, asJUnit bool) error {
@@ -147,7 +165,7 @@ func (c *checker) report(w io.Writer, asJSON, asJUnit bool) error {
 	var err error
 	switch {
 	case asJSON:
-		err = printJSON(w, c.done, true)
+		err = printJSON(w, c.done)
 	case asJUnit:
 		err = c.junit(w, bad)
 	default:
@@ -207,4 +225,11 @@ func (c *checker) junit(w io.Writer, bad int) error {
 		_, err = fmt.Fprintf(w, "%s%s\n", xml.Header, b)
 	}
 	return err
+}
+
+func printJSON(w io.Writer, v any) error {
+	e := json.NewEncoder(w)
+	e.SetEscapeHTML(false)
+	e.SetIndent("", "  ")
+	return e.Encode(v)
 }

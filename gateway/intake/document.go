@@ -1,7 +1,6 @@
 package intake
 
 import (
-	"encoding/json"
 	"mime"
 	"net/http"
 	"slices"
@@ -83,7 +82,7 @@ func (in *Intake) Document(r *http.Request, s Sender, id string, publicURL strin
 	}
 	switch {
 	case dry:
-		return jsonAnswer(http.StatusOK, Apply(f, body, in.Validator))
+		return Answer{Status: http.StatusOK, Type: JSON, Header: http.Header{}, Body: Apply(f, body, in.Validator).AppendJSON(nil)}, nil
 	case id == "hl7v2":
 		return in.hl7Answer(r.Context(), s, body)
 	case strings.HasSuffix(id, "-csv"):
@@ -119,11 +118,6 @@ func dryRun(r *http.Request) (bool, error) {
 		return false, fhir.Errorf(fhir.BadValue, "dryRun is true or false")
 	}
 	return b, nil
-}
-
-func jsonAnswer(status int, v any) (Answer, error) {
-	b, err := json.Marshal(v)
-	return Answer{Status: status, Type: JSON, Header: http.Header{}, Body: b}, err
 }
 
 // single takes one document in that is one record.
