@@ -132,6 +132,7 @@ func Compile(fsys fs.FS, syntax codec.Syntax, mediaTypes ...string) (*Map, error
 type compiler struct {
 	m          *Map
 	groupIndex map[string]int
+	fields     [][]codec.Step // of the format
 	errs       []error
 }
 
@@ -200,9 +201,15 @@ func (c *compiler) path(where, p string) []codec.Step {
 		c.errorf("%s: %s: %w", where, p, err)
 		return nil
 	}
-	for _, f := range c.m.spec.Fields {
-		field, err := c.m.syntax.Path(f)
-		if err == nil && (hasPrefix(steps, field) || hasPrefix(field, steps)) {
+	if c.fields == nil {
+		for _, f := range c.m.spec.Fields {
+			if field, err := c.m.syntax.Path(f); err == nil {
+				c.fields = append(c.fields, field)
+			}
+		}
+	}
+	for _, field := range c.fields {
+		if hasPrefix(steps, field) || hasPrefix(field, steps) {
 			return steps
 		}
 	}
