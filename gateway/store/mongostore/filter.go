@@ -178,7 +178,9 @@ func rangeOf(m store.Match, low, high string) []bson.D {
 	is := func(field, op string, v int64) bson.E {
 		return bson.E{Key: field, Value: bson.D{{Key: op, Value: v}}}
 	}
-	within := bson.D{is(low, "$gte", m.Low), is(high, "$lte", m.High)}
+	// An entry's low is never above its high: saying so of the match bounds
+	// the scan at both ends.
+	within := bson.D{{Key: low, Value: bson.D{{Key: "$gte", Value: m.Low}, {Key: "$lte", Value: m.High}}}, is(high, "$lte", m.High)}
 	above, below := bson.D{is(high, "$gt", m.High)}, bson.D{is(low, "$lt", m.Low)}
 	switch m.Op {
 	case "", "eq":

@@ -36,6 +36,7 @@ func (s *Store) keepBeat(ctx context.Context, session bson.Raw) {
 		// A beat that fails is made up for by the next.
 		_, _ = s.meta.UpdateOne(ctx, byID(id), bson.D{
 			{Key: "$inc", Value: bson.D{{Key: "n", Value: int64(1)}}},
+			{Key: "$set", Value: bson.D{{Key: "at", Value: s.now().UnixMilli()}}},
 			{Key: "$setOnInsert", Value: bson.D{{Key: "session", Value: session}}},
 		}, options.UpdateOne().SetUpsert(true))
 		select {
@@ -92,6 +93,14 @@ func (s *Store) beats(ctx context.Context) (map[string]writerDoc, error) {
 		out[d.ID] = d
 	}
 	return out, nil
+}
+
+// sweepBeats removes the notes of writers that have long been gone.
+func (s *Store) sweepBeats(ctx context.Context, now time.Time) error {
+	_, err := s.meta.DeleteMany(ctx, bson.D{
+		{Key: "_id", Value: bson.D{{Key: "$gte", Value: writerNote}, {Key: "$lt", Value: writerNote + endOfText}}},
+		{Key: "at", Value: bson.D{{Key: "$lte", Value: now.Add(-looseKept).UnixMilli()}}}})
+	return err
 }
 
 // endSession aborts what the session has open. Not every server knows the

@@ -26,7 +26,7 @@ func (s *Store) Sweep(ctx context.Context, now time.Time) error {
 	}{
 		{"sweeping claims", s.sweepClaims}, {"sweeping index entries", s.sweepEntries},
 		{"sweeping originals", s.sweepBlobs}, {"sweeping uploads", s.sweepUploads},
-		{"sweeping the log", s.sweepLog},
+		{"sweeping the log", s.sweepLog}, {"sweeping beats", s.sweepBeats},
 	} {
 		if err := step.do(ctx, now); err != nil {
 			return unavailable(ctx, step.what, err)

@@ -37,7 +37,7 @@ func (t *transactor) run(ctx context.Context, group []*pending) error {
 			return nil
 		}
 		if len(group) > 1 && hasCode(err, codeDuplicate) && n > 0 || !t.again(err) || !pause(ctx, n) {
-			return unavailable(ctx, "committing", err)
+			return err
 		}
 		if n >= 3 {
 			r.wait(ctx, t.s)
@@ -58,6 +58,10 @@ func (t *transactor) again(err error) bool {
 	}
 	return !errors.Is(err, mongo.ErrClientDisconnected)
 }
+
+// refused reports whether the server refuses what was sent, rather than being
+// out of reach or busy.
+func refused(err error) bool { return permanent(err) || hasCode(err, codeDuplicate) }
 
 // permanent are the refusals that no repetition will change.
 func permanent(err error) bool {

@@ -156,16 +156,18 @@ func (w *writer) apply(ctx context.Context, group []*pending) {
 	if len(live) == 0 {
 		return
 	}
-	if err := w.txn.run(ctx, live); err == nil {
-		w.s.wantIndex(live)
-		return
-	} else if len(live) == 1 {
-		live[0].done <- outcome{err: err}
-		return
-	}
-	for _, p := range live {
-		if err := w.txn.run(ctx, []*pending{p}); err != nil {
-			p.done <- outcome{err: err}
+	err := w.txn.run(ctx, live)
+	switch {
+	case err == nil:
+	case len(live) > 1 && refused(err):
+		for _, p := range live {
+			if err := w.txn.run(ctx, []*pending{p}); err != nil {
+				p.done <- outcome{err: unavailable(ctx, "committing", err)}
+			}
+		}
+	default:
+		for _, p := range live {
+			p.done <- outcome{err: unavailable(ctx, "committing", err)}
 		}
 	}
 	w.s.wantIndex(live)
