@@ -438,6 +438,34 @@ func TestIdempotencyKey(t *testing.T) {
 	}
 }
 
+// TestConcurrentUpdates: of updates that name the same version one wins; those
+// that name none all happen, one after the other.
+func TestConcurrentUpdates(t *testing.T) {
+	g := start(t, servertest.Options{})
+	id := create(t, g, "gp", patient)
+	all := func(headers ...string) []int {
+		statuses := make([]int, 8)
+		var wg sync.WaitGroup
+		for i := range statuses {
+			wg.Go(func() {
+				statuses[i] = g.Do(t, "gp", "PUT", "/fhir/Patient/"+id, `{"resourceType":"Patient","id":"`+id+`"}`, headers...).Status
+			})
+		}
+		wg.Wait()
+		slices.Sort(statuses)
+		return statuses
+	}
+	if got := all("If-Match", `W/"1"`); !slices.Equal(got, []int{200, 412, 412, 412, 412, 412, 412, 412}) {
+		t.Errorf("If-Match: %v, want one 200", got)
+	}
+	if got := all(); !slices.Equal(got, []int{200, 200, 200, 200, 200, 200, 200, 200}) {
+		t.Errorf("without: %v", got)
+	}
+	if r := g.Do(t, "gp", "GET", "/fhir/Patient/"+id, ""); resource(t, r).VersionID() != "10" {
+		t.Errorf("version %s, want 10", resource(t, r).VersionID())
+	}
+}
+
 func TestIfNoneExist(t *testing.T) {
 	g := start(t, servertest.Options{})
 	var wg sync.WaitGroup

@@ -13,7 +13,7 @@ import (
 
 // tries is how often an update or deletion without If-Match is taken up again
 // after it lost a race.
-const tries = 4
+const tries = 10
 
 // Update serves PUT /fhir/{type}/{id}. If-Match decides which version is
 // replaced; without it, the current one. What is absent or hidden is 404, except

@@ -23,17 +23,22 @@ var (
 	resolveIs  = regexp.MustCompile(`^where\(resolve\(\) is ([A-Za-z]+)\)$`)
 	systemIs   = regexp.MustCompile(`^where\(system='([a-z]+)'\)$`)
 	asFunction = regexp.MustCompile(`^(?:as|ofType)\(([A-Za-z]+)\)$`)
-	plainName  = regexp.MustCompile(`^[a-z][A-Za-z]*$`)
 )
 
 // paths returns the alternatives of expr that start at the type. ok is false
 // when one of them uses FHIRPath that needs more than walking.
 func paths(expr, typ string) (out []path, ok bool) {
 	for alt := range strings.SplitSeq(expr, "|") {
-		alt = asOperator.ReplaceAllString(strings.TrimSpace(alt), "$1.as($2)")
+		alt = strings.TrimSpace(alt)
+		if !strings.HasPrefix(strings.TrimPrefix(alt, "("), typ+".") {
+			continue
+		}
+		if alt[0] == '(' {
+			alt = asOperator.ReplaceAllString(alt, "$1.as($2)")
+		}
 		first, rest, _ := strings.Cut(alt, ".")
 		if first != typ {
-			continue
+			return nil, false
 		}
 		p, ok := onePath(rest)
 		if !ok {
@@ -48,6 +53,12 @@ func onePath(expr string) (p path, ok bool) {
 	choice := ""
 	for _, step := range splitSteps(expr) {
 		switch {
+		case isName(step):
+			if choice != "" { // a step below a choice: its type belongs to the name
+				p.steps[len(p.steps)-1] += choice
+				choice = ""
+			}
+			p.steps = append(p.steps, step)
 		case resolveIs.MatchString(step):
 			p.target = resolveIs.FindStringSubmatch(step)[1]
 		case systemIs.MatchString(step):
@@ -55,12 +66,6 @@ func onePath(expr string) (p path, ok bool) {
 		case asFunction.MatchString(step):
 			typ := asFunction.FindStringSubmatch(step)[1]
 			choice = strings.ToUpper(typ[:1]) + typ[1:]
-		case plainName.MatchString(step):
-			if choice != "" { // a step below a choice: its type belongs to the name
-				p.steps[len(p.steps)-1] += choice
-				choice = ""
-			}
-			p.steps = append(p.steps, step)
 		default:
 			return p, false
 		}
@@ -70,6 +75,16 @@ func onePath(expr string) (p path, ok bool) {
 	}
 	p.end(choice)
 	return p, true
+}
+
+// isName reports whether a step is an element's name and nothing else.
+func isName(s string) bool {
+	for i := range len(s) {
+		if c := s[i] | 0x20; c < 'a' || c > 'z' {
+			return false
+		}
+	}
+	return s != ""
 }
 
 // end moves the last step to the names under which it may stand.
