@@ -3,7 +3,9 @@ package sqlitestore
 import "strings"
 
 // The statements of the store. All are in the list below, over which a test
-// runs EXPLAIN QUERY PLAN: none may scan a table or sort.
+// runs EXPLAIN QUERY PLAN: none may scan a table or sort. They say LIMIT ? + 0
+// because SQLite looks at a bare parameter there while it plans, and so would
+// prepare the statement anew whenever it is bound.
 const (
 	sqlBegin      = `BEGIN IMMEDIATE`
 	sqlBeginRead  = `BEGIN`
@@ -28,13 +30,13 @@ const (
 		WHERE h.type = ? AND h.id = ? AND p.number = ?`
 	sqlHistory = `SELECT p.pos, p.number, v.updated, v.deleted, v.body
 		FROM past p CROSS JOIN versions v ON v.pos = p.pos
-		WHERE p.type = ? AND p.id = ? AND p.number < ? ORDER BY p.number DESC LIMIT ?`
+		WHERE p.type = ? AND p.id = ? AND p.number < ? ORDER BY p.number DESC LIMIT ? + 0`
 	sqlUntil     = `SELECT until FROM past WHERE type = ? AND id = ? AND number = ?`
 	sqlPastAt    = `SELECT pos FROM past WHERE type = ? AND id = ? AND pos < ? ORDER BY number DESC LIMIT 1`
-	sqlExact     = `SELECT pos FROM exact WHERE h = ? AND pos >= ? AND pos < ? ORDER BY pos DESC LIMIT ?`
-	sqlDates     = `SELECT pos FROM dates WHERE h = ? AND high >= ? AND high <= ? LIMIT ?`
-	sqlTexts     = `SELECT pos FROM texts WHERE h = ? AND value >= ? LIMIT ?`
-	sqlTextsTo   = `SELECT pos FROM texts WHERE h = ? AND value >= ? AND value < ? LIMIT ?`
+	sqlExact     = `SELECT pos FROM exact WHERE h = ? AND pos >= ? AND pos < ? ORDER BY pos DESC LIMIT ? + 0`
+	sqlDates     = `SELECT pos FROM dates WHERE h = ? AND high >= ? AND high <= ? LIMIT ? + 0`
+	sqlTexts     = `SELECT pos FROM texts WHERE h = ? AND value >= ? LIMIT ? + 0`
+	sqlTextsTo   = `SELECT pos FROM texts WHERE h = ? AND value >= ? AND value < ? LIMIT ? + 0`
 	sqlSlotRange = `SELECT min(first), max(last) FROM slots WHERE kind = ? AND slot >= ? AND slot <= ?`
 
 	sqlClaim      = `SELECT expires, answer FROM claims WHERE scope = ? AND key = ?`
@@ -44,7 +46,7 @@ const (
 	sqlEventByID  = `SELECT topic FROM outbox WHERE id = ?`
 	sqlPartBusy   = `SELECT 1 FROM outbox WHERE topic = ? AND part = ? LIMIT 1`
 	sqlNewEvent   = `INSERT INTO outbox (id, topic, part, payload, due, attempt, token, front, ready) VALUES (?, ?, ?, ?, ?, 0, '', ?, ?5)`
-	sqlReady      = `SELECT n, id, part, payload, due, attempt FROM outbox WHERE topic = ? AND front = 1 AND ready <= ? ORDER BY ready, n LIMIT ?`
+	sqlReady      = `SELECT n, id, part, payload, due, attempt FROM outbox WHERE topic = ? AND front = 1 AND ready <= ? ORDER BY ready, n LIMIT ? + 0`
 	sqlLease      = `UPDATE outbox SET attempt = ?, token = ?, ready = ? WHERE n = ?`
 	sqlLeased     = `SELECT n, topic, part FROM outbox WHERE id = ? AND token = ?`
 	sqlGiveBack   = `UPDATE outbox SET token = '', due = ?, ready = ?1 WHERE n = ?`
@@ -52,10 +54,10 @@ const (
 	sqlNextInPart = `UPDATE outbox SET front = 1 WHERE n = (SELECT n FROM outbox WHERE topic = ? AND part = ? ORDER BY n LIMIT 1)`
 
 	sqlNewAudit    = `INSERT INTO audit VALUES (?, ?)`
-	sqlAuditFrom   = `SELECT seq, entries FROM audit WHERE seq >= ? ORDER BY seq LIMIT ?`
-	sqlAuditBack   = `SELECT seq, entries FROM audit WHERE seq >= ? AND seq <= ? ORDER BY seq DESC LIMIT ?`
+	sqlAuditFrom   = `SELECT seq, entries FROM audit WHERE seq >= ? ORDER BY seq LIMIT ? + 0`
+	sqlAuditBack   = `SELECT seq, entries FROM audit WHERE seq >= ? AND seq <= ? ORDER BY seq DESC LIMIT ? + 0`
 	sqlAuditByTerm = `SELECT a.seq, a.entries FROM audit_terms t CROSS JOIN audit a ON a.seq = t.seq
-		WHERE t.h = ? AND t.seq >= ? AND t.seq <= ? ORDER BY t.seq DESC LIMIT ?`
+		WHERE t.h = ? AND t.seq >= ? AND t.seq <= ? ORDER BY t.seq DESC LIMIT ? + 0`
 
 	sqlBlobByHash = `SELECT b, type, size FROM blobs WHERE hash = ?`
 	sqlNewBlob    = `INSERT INTO blobs (hash, type, size, at, settled) VALUES (?, ?, ?, ?, 0) RETURNING b`
