@@ -186,7 +186,7 @@ func (s *Store) joinChunks(ctx context.Context, d *blobDoc) ([]byte, error) {
 	if err != nil {
 		return nil, unavailable(ctx, "reading an original", err)
 	}
-	defer cur.Close(ctx)
+	defer release(ctx, cur)
 	out := bytes.NewBuffer(make([]byte, 0, d.Size))
 	for cur.Next(ctx) {
 		var c chunkDoc

@@ -100,3 +100,17 @@ func (s *Store) History(ctx context.Context, q store.HistoryQuery) (store.Page, 
 func withoutEntries() bson.D {
 	return bson.D{{Key: "viewers", Value: 0}, {Key: "sp", Value: 0}, {Key: "exact", Value: 0}, {Key: "dates", Value: 0}}
 }
+
+// current returns the newest version of a key, or ErrNotFound.
+func (s *Store) current(ctx context.Context, k store.Key) (*versionDoc, error) {
+	d := new(versionDoc)
+	err := s.versions.FindOne(ctx, versionsOf(k, 0),
+		options.FindOne().SetSort(bson.D{{Key: "_id", Value: -1}}).SetProjection(withoutEntries())).Decode(d)
+	switch {
+	case errors.Is(err, mongo.ErrNoDocuments):
+		return nil, store.ErrNotFound
+	case err != nil:
+		return nil, unavailable(ctx, "reading", err)
+	}
+	return d, nil
+}

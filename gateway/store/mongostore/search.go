@@ -3,7 +3,6 @@ package mongostore
 import (
 	"cmp"
 	"context"
-	"errors"
 	"slices"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
@@ -247,7 +246,7 @@ func (x *search) count(ctx context.Context, filter bson.D) (int, error) {
 	if err != nil {
 		return 0, unavailable(ctx, "counting", err)
 	}
-	defer cur.Close(ctx)
+	defer release(ctx, cur)
 	n := 0
 	for cur.Next(ctx) {
 		d := new(versionDoc)
@@ -268,20 +267,6 @@ func (x *search) count(ctx context.Context, filter bson.D) (int, error) {
 	return n, nil
 }
 
-// seq returns the newest commit number.
-func (s *Store) seq(ctx context.Context) (int64, error) {
-	var c counter
-	if err := s.meta.FindOne(ctx, byID("seq")).Decode(&c); err != nil {
-		return 0, unavailable(ctx, "reading the counter", err)
-	}
-	return c.N, nil
-}
-
-type counter struct {
-	ID string `bson:"_id"`
-	N  int64  `bson:"n"`
-}
-
 // stillShown reports ErrExpired when versions closed after the snapshot have
 // lost their entries, or when it is a number from nowhere.
 func (s *Store) stillShown(ctx context.Context, snapshot int64) error {
@@ -299,18 +284,4 @@ func (s *Store) stillShown(ctx context.Context, snapshot int64) error {
 		}
 	}
 	return nil
-}
-
-// current returns the newest version of a key, or ErrNotFound.
-func (s *Store) current(ctx context.Context, k store.Key) (*versionDoc, error) {
-	d := new(versionDoc)
-	err := s.versions.FindOne(ctx, versionsOf(k, 0),
-		options.FindOne().SetSort(bson.D{{Key: "_id", Value: -1}}).SetProjection(withoutEntries())).Decode(d)
-	switch {
-	case errors.Is(err, mongo.ErrNoDocuments):
-		return nil, store.ErrNotFound
-	case err != nil:
-		return nil, unavailable(ctx, "reading", err)
-	}
-	return d, nil
 }

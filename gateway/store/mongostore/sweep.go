@@ -44,46 +44,42 @@ func (s *Store) sweepClaims(ctx context.Context, now time.Time) error {
 // versions that commits older than closedShown have closed. The horizon moves
 // first: who finds entries missing must find the reason there.
 func (s *Store) sweepEntries(ctx context.Context, now time.Time) error {
-	const some = 200
 	from, err := s.position(ctx, "stripped")
+	for more := true; err == nil && more; {
+		from, more, err = s.sweepSome(ctx, from, now.Add(-closedShown))
+	}
+	return err
+}
+
+// sweepSome strips what the commits after from have closed, as far as they are
+// older than cutoff, and returns how far it came.
+func (s *Store) sweepSome(ctx context.Context, from int64, cutoff time.Time) (int64, bool, error) {
+	const some = 200
+	cur, err := s.journal.Find(ctx, bson.D{{Key: "seq", Value: bson.D{{Key: "$gt", Value: from}}}},
+		options.Find().SetSort(bson.D{{Key: "seq", Value: 1}, {Key: "first", Value: 1}}).SetLimit(some).
+			SetProjection(bson.D{{Key: "seq", Value: 1}, {Key: "at", Value: 1}, {Key: "closed", Value: 1}}))
 	if err != nil {
-		return err
+		return from, false, err
 	}
-	for {
-		cur, err := s.journal.Find(ctx, bson.D{{Key: "seq", Value: bson.D{{Key: "$gt", Value: from}}}},
-			options.Find().SetSort(bson.D{{Key: "seq", Value: 1}, {Key: "first", Value: 1}}).SetLimit(some).
-				SetProjection(bson.D{{Key: "seq", Value: 1}, {Key: "at", Value: 1}, {Key: "closed", Value: 1}}))
-		if err != nil {
-			return err
-		}
-		var rows []logDoc
-		if err := cur.All(ctx, &rows); err != nil {
-			return err
-		}
-		var closed []string
-		horizon, reached, all := int64(0), from, len(rows) < some
-		for _, r := range rows {
-			if r.At > now.Add(-closedShown).UnixMilli() {
-				all = true
-				break
-			}
-			if reached = r.Seq; len(r.Closed) > 0 {
-				closed, horizon = append(closed, r.Closed...), r.Seq
-			}
-		}
-		if err := s.strip(ctx, closed, horizon); err != nil {
-			return err
-		}
-		if reached > from {
-			if err := s.advance(ctx, "stripped", reached); err != nil {
-				return err
-			}
-		}
-		if all {
-			return nil
-		}
-		from = reached
+	var rows []logDoc
+	if err := cur.All(ctx, &rows); err != nil {
+		return from, false, err
 	}
+	var closed []string
+	horizon, reached, more := int64(0), from, len(rows) == some
+	for _, r := range rows {
+		if r.At > cutoff.UnixMilli() {
+			more = false
+			break
+		}
+		if reached = r.Seq; len(r.Closed) > 0 {
+			closed, horizon = append(closed, r.Closed...), r.Seq
+		}
+	}
+	if err := s.strip(ctx, closed, horizon); err != nil || reached == from {
+		return from, false, err
+	}
+	return reached, more, s.advance(ctx, "stripped", reached)
 }
 
 func (s *Store) strip(ctx context.Context, closed []string, horizon int64) error {

@@ -88,12 +88,13 @@ func start(t testing.TB, mongod string) string {
 	t.Helper()
 	port := freePort(t)
 	dir := t.TempDir()
-	out, err := os.Create(filepath.Join(dir, "mongod.log"))
+	out, err := os.Create(filepath.Join(dir, "mongod.log")) //nolint:gosec // the test's own directory
 	if err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.Command(mongod, "--replSet", "trellis", "--bind_ip", "127.0.0.1", "--port", port, "--dbpath", dir,
-		"--setParameter", "enableTestCommands=1")
+	args := []string{"--replSet", "trellis", "--bind_ip", "127.0.0.1", "--port", port, "--dbpath", dir,
+		"--setParameter", "enableTestCommands=1"}
+	cmd := exec.Command(mongod, args...) //nolint:gosec // the mongod that the tester put on PATH
 	cmd.Stdout, cmd.Stderr = out, out
 	if err := cmd.Start(); err != nil {
 		t.Fatalf("starting mongod: %v", err)
@@ -112,7 +113,7 @@ func freePort(t testing.TB) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer l.Close()
+	defer func() { _ = l.Close() }()
 	_, port, _ := net.SplitHostPort(l.Addr().String())
 	return port
 }
