@@ -76,6 +76,7 @@ func Open(ctx context.Context, c Config, log *slog.Logger) (_ *Gateway, err erro
 		return nil, err
 	}
 	g := &Gateway{cfg: c, log: log}
+	go formats.All() //nolint:errcheck // whoever needs a format sees the error
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, g.Close())
@@ -151,9 +152,6 @@ func (g *Gateway) newIntake(ctx context.Context, v *profiles.Validator, r *searc
 	if err != nil {
 		return nil, fmt.Errorf("read the key of record ids: %w", err)
 	}
-	if _, err := formats.All(); err != nil {
-		return nil, fmt.Errorf("compile the maps: %w", err)
-	}
 	d := intake.Deps{Store: g.store, Validator: v, Index: r.Index, Formats: format, Clock: time.Now, IDKey: key}
 	if g.cfg.Service != "" {
 		d.Service = auth.OrgParty(g.cfg.Service)
@@ -161,7 +159,8 @@ func (g *Gateway) newIntake(ctx context.Context, v *profiles.Validator, r *searc
 	return intake.New(d)
 }
 
-// format looks a format up; that the maps compile was proved at the start.
+// format looks a format up. The maps compile in the background from the start
+// on; a request that is earlier waits. That they compile is proved by test.
 func format(id string) (mapping.Format, bool) {
 	e, ok, err := formats.Lookup(id)
 	return e.Format, ok && err == nil

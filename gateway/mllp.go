@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"trellis.example/auth"
+	"trellis.example/fhir"
 	"trellis.example/gateway/audit"
 	"trellis.example/gateway/delivery"
 	"trellis.example/gateway/intake"
@@ -34,7 +35,8 @@ func (g *Gateway) newMLLP(ctx context.Context, in *intake.Intake) (err error) {
 	g.hl7 = &mllp.Server{TLS: config, Log: g.log,
 		Handler: func(ctx context.Context, p mllp.Peer, msg []byte) []byte { return g.takeHL7(ctx, in, p, msg) },
 		Reject: func(head []byte, err error) []byte {
-			return hl7v2.BuildAck(head, hl7v2.AR, nil, time.Now(), "TR0")
+			fault := fhir.Issue{Code: fhir.Structure, Text: "the MLLP frame is broken: " + err.Error()}
+			return hl7v2.BuildAck(head, hl7v2.AR, []fhir.Issue{fault}, time.Now(), rand.Text()[:20])
 		},
 	}
 	if g.hl7In, err = server.Listen(ctx, g.log, "mllp", g.cfg.MLLP); err != nil {

@@ -108,7 +108,18 @@ type instance struct {
 // Compile reads map.yaml and tables/*.yaml of fsys, checks them against the
 // published schemas and compiles them. Every fault of the map is in the error.
 func Compile(fsys fs.FS, syntax codec.Syntax, mediaTypes ...string) (*Map, error) {
-	s, tables, err := loadSpec(fsys)
+	return compile(fsys, false, syntax, mediaTypes)
+}
+
+// CompileBuiltIn is [Compile] for a map that is part of the program: a test has
+// checked it against the schemas, and the start of the program need not do it
+// again.
+func CompileBuiltIn(fsys fs.FS, syntax codec.Syntax, mediaTypes ...string) (*Map, error) {
+	return compile(fsys, true, syntax, mediaTypes)
+}
+
+func compile(fsys fs.FS, known bool, syntax codec.Syntax, mediaTypes []string) (*Map, error) {
+	s, tables, err := loadSpec(fsys, known)
 	if err != nil {
 		return nil, err
 	}

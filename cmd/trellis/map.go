@@ -68,7 +68,8 @@ func newMapApply() *cobra.Command {
 		Short: "Read a partner's document as FHIR, or write FHIR as theirs; nothing is stored",
 		Long: `Read a partner's document as FHIR, or with --reverse write FHIR JSON as theirs.
 Nothing is stored. What is lost and what is wrong is listed with its place in
-the document. Exit code 0: accepted; 1: refused in whole or in part.`,
+the document. HL7 v2 is read as from a sender whose referrals are direct care.
+Exit code 0: accepted; 1: refused in whole or in part.`,
 		Example: `  trellis map apply ppn-csv notices.csv
   trellis map apply hl7v2 --reverse bundle.json`,
 		Args: cobra.RangeArgs(1, 2),
@@ -87,7 +88,7 @@ the document. Exit code 0: accepted; 1: refused in whole or in part.`,
 			if reverse {
 				return applyReverse(cmd, f, doc, asJSON)
 			}
-			return apply(cmd, f, doc, asJSON)
+			return apply(cmd, intake.Agreed(f, true), doc, asJSON)
 		},
 	}
 	cmd.Flags().BoolVar(&reverse, "reverse", false, "write FHIR JSON in the partner's format")

@@ -14,6 +14,7 @@ import (
 	"trellis.example/gateway/rest"
 	"trellis.example/gateway/store"
 	"trellis.example/mapping"
+	"trellis.example/mapping/formats"
 	"trellis.example/mapping/formats/hl7v2"
 )
 
@@ -92,7 +93,7 @@ func (in *Intake) hl7(ctx context.Context, s Sender, msg []byte) (Outcome, []byt
 
 // hl7Record reads the message's one record; faults of the file are its own.
 func (in *Intake) hl7Record(f mapping.Format, s Sender, msg []byte) (mapping.Record, error) {
-	res := readHL7(f, s, msg)
+	res := Agreed(f, s.ImpliedConsent).Read(msg)
 	if len(res.Records) == 1 {
 		rec := res.Records[0]
 		rec.Faults = append(res.Faults, rec.Faults...)
@@ -209,10 +210,14 @@ func warnings(issues []fhir.Issue) []fhir.Issue {
 	return out
 }
 
-// readHL7 reads a message as the partner's agreement has it.
-func readHL7(f mapping.Format, s Sender, msg []byte) mapping.Result {
-	if h, ok := f.(*hl7v2.Format); ok {
-		f = h.With(hl7v2.Options{ImpliedConsent: s.ImpliedConsent})
+// Agreed returns the format as the partner's agreement has it: whether consent
+// to a referral for direct care is implied where the format has no place for it.
+func Agreed(f mapping.Format, impliedConsent bool) mapping.Format {
+	if e, ok := f.(formats.Entry); ok {
+		f = e.Format
 	}
-	return f.Read(msg)
+	if h, ok := f.(*hl7v2.Format); ok {
+		return h.With(hl7v2.Options{ImpliedConsent: impliedConsent})
+	}
+	return f
 }

@@ -13,6 +13,10 @@ import (
 
 	"trellis.example/fhir"
 	"trellis.example/mapping"
+	"trellis.example/mapping/codec/csv"
+	hl7codec "trellis.example/mapping/codec/hl7v2"
+	"trellis.example/mapping/formats/hl7v2"
+	ppncsv "trellis.example/mapping/formats/ppn-csv"
 )
 
 var update = flag.Bool("update", false, "rewrite the expected half of the cases")
@@ -24,6 +28,23 @@ func all(t testing.TB) []Entry {
 		t.Fatal(err)
 	}
 	return list
+}
+
+// TestBuiltInMapsFollowTheSchema: the program's start trusts this test.
+func TestBuiltInMapsFollowTheSchema(t *testing.T) {
+	for id, check := range map[string]func() (*mapping.Map, error){
+		"ppn-csv": func() (*mapping.Map, error) { return mapping.Compile(ppncsv.Files(), csv.Syntax{}) },
+		"hl7v2":   func() (*mapping.Map, error) { return mapping.Compile(hl7v2.Files(), hl7codec.Syntax{}) },
+	} {
+		if _, err := check(); err != nil {
+			t.Errorf("%s: %v", id, err)
+		}
+	}
+	for _, e := range all(t) {
+		if id := e.Info().ID; e.Map != nil && id != "ppn-csv" && id != "hl7v2" {
+			t.Errorf("the map of %s is not checked here", id)
+		}
+	}
 }
 
 // TestCases runs every format's worked examples.

@@ -40,7 +40,7 @@ var _ mapping.Format = (*Format)(nil)
 
 // New compiles the map.
 func New() (*Format, error) {
-	m, err := mapping.Compile(files, hl7v2.Syntax{}, "x-application/hl7-v2+er7", "application/hl7-v2", "text/plain")
+	m, err := mapping.CompileBuiltIn(files, hl7v2.Syntax{}, "x-application/hl7-v2+er7", "application/hl7-v2", "text/plain")
 	if err != nil {
 		return nil, err
 	}

@@ -18,7 +18,10 @@ var files embed.FS
 var cases embed.FS
 
 // New compiles the format.
-func New() (*mapping.Map, error) { return mapping.Compile(files, csv.Syntax{}, "text/csv") }
+func New() (*mapping.Map, error) { return mapping.CompileBuiltIn(files, csv.Syntax{}, "text/csv") }
+
+// Files holds the map and its tables.
+func Files() fs.FS { return files }
 
 // Cases holds the format's worked examples.
 func Cases() fs.FS { return cases }
