@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/netip"
 	"net/url"
 	"slices"
 	"strings"
@@ -52,7 +53,11 @@ type Config struct {
 	Service string `koanf:"service" usage:"ODS code of the service that takes referrals which name none"`
 	// CORS lists origins whose pages may call the API; "*" is any.
 	CORS []string `koanf:"cors" usage:"origins whose pages may call the API"`
-	// Rate and Burst limit each client's requests per second.
+	// Proxies are addresses or networks of load balancers whose
+	// X-Forwarded-For is believed.
+	Proxies []string `koanf:"proxies" usage:"addresses or networks of load balancers whose X-Forwarded-For is believed"`
+	// Rate and Burst limit each client's requests per second. Requests
+	// without a valid token are limited by network address, more tightly.
 	Rate  float64 `koanf:"rate" usage:"requests per second for each client"`
 	Burst int     `koanf:"burst" usage:"requests a client may make at once"`
 	// Drain is how long a stop waits for requests in hand.
@@ -62,13 +67,15 @@ type Config struct {
 	// Sandbox adds the role sandbox, for test kits; refused unless every
 	// listener is on a loopback address.
 	Sandbox bool `koanf:"sandbox" usage:"allow clients of the role sandbox (loopback only)"`
+	// Version is what the CapabilityStatement calls the software; no setting.
+	Version string `koanf:"-"`
 }
 
 // Defaults returns the configuration that an empty one means.
 func Defaults() Config {
 	return Config{
 		Data: "data", Listen: "127.0.0.1:8080", Admin: "127.0.0.1:9090", MLLP: "127.0.0.1:2575",
-		Rate: 200, Burst: 400, Drain: 20 * time.Second, LogLevel: "info",
+		Rate: 20_000, Burst: 20_000, Drain: 20 * time.Second, LogLevel: "info",
 	}
 }
 
@@ -104,6 +111,9 @@ func (c Config) Validate() error {
 	if c.Rate <= 0 || c.Burst <= 0 {
 		bad("rate and burst must be above 0")
 	}
+	if _, err := c.proxies(); err != nil {
+		bad("%w", err)
+	}
 	if c.Drain <= 0 {
 		bad("drain must be above 0")
 	}
@@ -111,6 +121,23 @@ func (c Config) Validate() error {
 		bad("log-level: want debug, info, warn or error")
 	}
 	return errors.Join(errs...)
+}
+
+// proxies reads the networks of Proxies; an address is a network of one.
+func (c Config) proxies() ([]netip.Prefix, error) {
+	var out []netip.Prefix
+	for _, s := range c.Proxies {
+		if a, err := netip.ParseAddr(s); err == nil {
+			out = append(out, netip.PrefixFrom(a, a.BitLen()))
+			continue
+		}
+		p, err := netip.ParsePrefix(s)
+		if err != nil {
+			return nil, errors.New("proxies: want addresses such as 10.0.0.5 or networks such as 10.0.0.0/8")
+		}
+		out = append(out, p)
+	}
+	return out, nil
 }
 
 func (c Config) listeners() map[string]string {

@@ -121,7 +121,11 @@ func (g *Gateway) assemble(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("compile the profiles: %w", err)
 	}
-	registry := search.NewRegistry(definitions.R4(), g.PublicURL+"/fhir")
+	newRegistry := search.NewRegistry
+	if g.cfg.Sandbox { // test kits ask for every parameter of every type
+		newRegistry = search.NewSandboxRegistry
+	}
+	registry := newRegistry(definitions.R4(), g.PublicURL+"/fhir")
 	recorder := audit.NewRecorder(g.writeAudit, time.Now)
 	g.recorder = recorder
 	if g.Auth, err = auth.NewServer(ctx, auth.Config{
@@ -135,7 +139,7 @@ func (g *Gateway) assemble(ctx context.Context) error {
 		return err
 	}
 	api, err := rest.New(ctx, rest.Deps{
-		Store: g.store, Registry: registry, Recorder: recorder, PublicURL: g.PublicURL, Sandbox: g.cfg.Sandbox, Clock: time.Now,
+		Store: g.store, Registry: registry, Recorder: recorder, PublicURL: g.PublicURL, Sandbox: g.cfg.Sandbox, Clock: time.Now, Version: g.cfg.Version,
 		OnWrite: in.Written,
 		Validate: func(p auth.Principal, r fhir.Resource) []fhir.Issue {
 			return v.Validate(r, profiles.Options{BaseOnly: p.Sandbox()})
@@ -168,8 +172,12 @@ func format(id string) (mapping.Format, bool) {
 
 func (g *Gateway) newServer(api *rest.API, recorder *audit.Recorder, in *intake.Intake) (err error) {
 	h := handlers{in: in, api: api, url: g.PublicURL}
+	proxies, err := g.cfg.proxies()
+	if err != nil {
+		return err
+	}
 	g.server, err = server.New(server.Config{
-		CORSOrigins: g.cfg.CORS, ShutdownTimeout: g.cfg.Drain,
+		CORSOrigins: g.cfg.CORS, ShutdownTimeout: g.cfg.Drain, TrustedProxies: proxies,
 		Limits: server.Limits{ClientRate: g.cfg.Rate, ClientBurst: g.cfg.Burst},
 	}, server.Deps{
 		REST: api, Auth: g.Auth, Recorder: recorder, Logger: g.log, Metrics: prometheus.NewRegistry(),

@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"os"
 	"reflect"
+	"slices"
 	"strings"
 	"time"
 
@@ -26,7 +27,7 @@ func addFlags(fs *pflag.FlagSet, only ...string) {
 	d := reflect.ValueOf(gateway.Defaults())
 	for i := range d.NumField() {
 		name, usage := d.Type().Field(i).Tag.Get("koanf"), d.Type().Field(i).Tag.Get("usage")
-		if len(only) > 0 && !contains(only, name) {
+		if name == "-" || len(only) > 0 && !slices.Contains(only, name) {
 			continue
 		}
 		usage += " [" + envName(name) + "]"
@@ -76,6 +77,7 @@ func loadConfig(fs *pflag.FlagSet) (gateway.Config, error) {
 	if err := k.Unmarshal("", &c); err != nil {
 		return c, fmt.Errorf("read the configuration: %w", err)
 	}
+	c.Version = version
 	return c, c.Validate()
 }
 
@@ -110,20 +112,11 @@ func fromEnv(known map[string]bool) func(k, v string) (string, any) {
 		if !known[name] {
 			return "", nil
 		}
-		if name == "cors" {
+		if name == "cors" || name == "proxies" {
 			return name, strings.Split(v, ",")
 		}
 		return name, v
 	}
-}
-
-func contains(list []string, s string) bool {
-	for _, x := range list {
-		if x == s {
-			return true
-		}
-	}
-	return false
 }
 
 // newLogger logs JSON lines to standard error.

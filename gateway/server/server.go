@@ -49,11 +49,11 @@ type Limits struct {
 	// default 5 s, 30 s, 60 s and 120 s.
 	ReadHeader, Read, Write, Idle time.Duration
 	// ClientRate is the requests a second of one client, in the long run, and
-	// ClientBurst at once; default 2,000 and 4,000.
+	// ClientBurst at once; default 20,000 and 20,000.
 	ClientRate  float64
 	ClientBurst int
 	// AddressRate and AddressBurst are the same for requests without a valid
-	// token, by network address; default 50 and 200.
+	// token, by network address; default 500 and 2,000.
 	AddressRate  float64
 	AddressBurst int
 }
@@ -123,10 +123,10 @@ func (c *Config) defaults() {
 	orDefault(&l.Read, 30*time.Second)
 	orDefault(&l.Write, time.Minute)
 	orDefault(&l.Idle, 2*time.Minute)
-	orDefault(&l.ClientRate, 2000)
-	orDefault(&l.ClientBurst, 4000)
-	orDefault(&l.AddressRate, 50)
-	orDefault(&l.AddressBurst, 200)
+	orDefault(&l.ClientRate, 20_000)
+	orDefault(&l.ClientBurst, 20_000)
+	orDefault(&l.AddressRate, 500)
+	orDefault(&l.AddressBurst, 2000)
 	orDefault(&c.ShutdownTimeout, 20*time.Second)
 }
 
