@@ -30,7 +30,7 @@ func dial(path string, pragmas ...string) (*conn, error) {
 	cn := &conn{c: c, stmts: map[string]driver.Stmt{}}
 	for _, p := range pragmas {
 		if err := cn.query("PRAGMA "+p, nil); err != nil {
-			cn.close()
+			_ = cn.close()
 			return nil, err
 		}
 	}
@@ -52,7 +52,7 @@ func escapePath(path string) string {
 
 func (c *conn) close() error {
 	for _, s := range c.stmts {
-		s.Close()
+		_ = s.Close()
 	}
 	return failure(c.c.Close())
 }

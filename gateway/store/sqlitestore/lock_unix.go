@@ -19,12 +19,12 @@ func lockDir(dir string) (unlock func(), err error) {
 	}
 	err = syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
 	if errors.Is(err, syscall.EWOULDBLOCK) {
-		f.Close()
+		_ = f.Close()
 		return nil, fmt.Errorf("data directory %s is in use by another trellis process: stop it, or choose another directory", dir)
 	}
 	if err != nil {
-		f.Close()
+		_ = f.Close()
 		return nil, fmt.Errorf("data directory %s cannot be locked: %w", dir, err)
 	}
-	return func() { f.Close() }, nil
+	return func() { _ = f.Close() }, nil
 }

@@ -93,7 +93,7 @@ func start(path string, o options, unlock func()) (*Store, error) {
 		return nil, err
 	}
 	if err := migrate(w, migrations); err != nil {
-		w.close()
+		_ = w.close()
 		return nil, err
 	}
 	s := &Store{
