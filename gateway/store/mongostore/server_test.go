@@ -112,7 +112,7 @@ func TestOneTransactionPerGroup(t *testing.T) {
 	s := openTest(t, uri, Options{monitor: rec.monitor()})
 	rec.take()
 	mustCommit(t, s, commitOf("1"))
-	sent := slices.DeleteFunc(rec.take(), func(c bson.Raw) bool { return lookup(c, "txnNumber") == nil })
+	sent := slices.DeleteFunc(rec.take(), func(c bson.Raw) bool { return lookup(c, "autocommit") == nil })
 	if len(sent) == 0 {
 		t.Fatal("nothing was sent in a transaction")
 	}
