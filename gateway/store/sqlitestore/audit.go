@@ -9,6 +9,7 @@ import (
 
 	"trellis.example/gateway/audit"
 	"trellis.example/gateway/store"
+	"trellis.example/gateway/store/sqlitestore/packed"
 )
 
 // How many groups of audit entries one step indexes, for which commits wait a
@@ -45,9 +46,9 @@ func (s *Store) AuditEntries(ctx context.Context, after store.AuditPosition, lim
 // never empty.
 func (c *conn) auditGroups(sql string, args ...any) (groups [][]audit.Record, err error) {
 	err = c.query(sql, func(row []driver.Value) error {
-		rs, err := unpackAudit(integer(row[0]), bytesOf(row[1]))
+		rs, err := packed.ParseAudit(integer(row[0]), bytesOf(row[1]))
 		if err == nil && len(rs) == 0 {
-			err = errPacked
+			err = packed.ErrDamaged
 		}
 		groups = append(groups, rs)
 		return damaged(err)

@@ -12,6 +12,7 @@ import (
 
 	"trellis.example/auth"
 	"trellis.example/gateway/store"
+	"trellis.example/gateway/store/sqlitestore/packed"
 )
 
 // Commit implements store.Store.
@@ -74,7 +75,7 @@ func (p *commit) prepare() error {
 		p.packed = append(p.packed, packWrite(&p.Writes[i]))
 	}
 	for _, e := range p.Audit {
-		p.audit = packAudit(p.audit, e)
+		p.audit = packed.Audit(p.audit, e)
 	}
 	p.size += len(p.audit)
 	return nil
@@ -153,7 +154,7 @@ func packWrite(w *store.Write) packedWrite {
 	}
 	pw := packedWrite{keeps: w.Expect > 0 && isZero(w.Access)}
 	if !pw.keeps {
-		pw.access = packAccess(w.Access)
+		pw.access = packed.Access(w.Access)
 		pw.index(w, w.Access)
 	}
 	return pw
@@ -162,11 +163,11 @@ func packWrite(w *store.Write) packedWrite {
 // index works out what the version is found by under the access.
 func (pw *packedWrite) index(w *store.Write, a auth.Access) {
 	if w.Deleted {
-		pw.entries = packEntries(nil, nil)
+		pw.entries = packed.Entries(nil, nil)
 		return
 	}
 	parties := indexParties(a)
-	pw.entries = packEntries(parties, w.Index)
+	pw.entries = packed.Entries(parties, w.Index)
 	pw.rows = indexRows(w.Key.Type, parties, w.Index)
 }
 
@@ -211,7 +212,7 @@ func (p *commit) appendAudit(g *group) {
 		return
 	}
 	if len(g.audit) == 0 {
-		g.audit = append(g.audit, auditFormat)
+		g.audit = append(g.audit, packed.AuditFormat)
 	}
 	g.audit = append(g.audit, p.audit...)
 	for _, e := range p.Audit {
@@ -291,7 +292,7 @@ func (c *conn) head(k store.Key) (h head, err error) {
 	err = c.query(sqlHead, func(row []driver.Value) error {
 		h = head{pos: integer(row[0]), number: int(integer(row[1])), packed: bytesOf(row[2])}
 		var err error
-		h.access, err = unpackAccess(h.packed)
+		h.access, err = packed.ParseAccess(h.packed)
 		return damaged(err)
 	}, k.Type, k.ID)
 	return h, err

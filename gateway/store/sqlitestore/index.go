@@ -9,6 +9,7 @@ import (
 
 	"trellis.example/auth"
 	"trellis.example/gateway/store"
+	"trellis.example/gateway/store/sqlitestore/packed"
 )
 
 // everyone is the party under which a common entry is found by a view that is
@@ -22,7 +23,7 @@ const typeParam = "_type"
 func hash64(parts ...string) uint64 {
 	buf := make([]byte, 0, 192)
 	for _, p := range parts {
-		buf = putString(buf, p)
+		buf = packed.PutString(buf, p)
 	}
 	sum := sha256.Sum256(buf)
 	return binary.LittleEndian.Uint64(sum[:])

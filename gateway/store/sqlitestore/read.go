@@ -8,6 +8,7 @@ import (
 
 	"trellis.example/auth"
 	"trellis.example/gateway/store"
+	"trellis.example/gateway/store/sqlitestore/packed"
 )
 
 // Read implements store.Store.
@@ -19,7 +20,7 @@ func (s *Store) Read(ctx context.Context, v auth.View, k store.Key) (store.Versi
 func (s *Store) version(ctx context.Context, view auth.View, k store.Key, sql string, args ...any) (v store.Version, err error) {
 	err = s.read(ctx, func(c *conn) error {
 		return c.query(sql, func(row []driver.Value) error {
-			access, err := unpackAccess(bytesOf(row[2]))
+			access, err := packed.ParseAccess(bytesOf(row[2]))
 			if err != nil {
 				return damaged(err)
 			}

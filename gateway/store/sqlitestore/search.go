@@ -8,6 +8,7 @@ import (
 
 	"trellis.example/auth"
 	"trellis.example/gateway/store"
+	"trellis.example/gateway/store/sqlitestore/packed"
 )
 
 // maxCandidates is how many versions a search may examine.
@@ -248,14 +249,14 @@ func (s *search) shows(c candidate) (access auth.Access, shown bool, err error) 
 			return access, false, err
 		}
 	}
-	access, err = unpackAccess(c.access)
+	access, err = packed.ParseAccess(c.access)
 	if err != nil || !s.q.View.Sees(s.q.Type, access) {
 		return access, false, damaged(err)
 	}
 	if len(s.q.Where) == 0 {
 		return access, true, nil
 	}
-	_, index, err := unpackEntries(c.entries)
+	_, index, err := packed.ParseEntries(c.entries)
 	if err != nil {
 		return access, false, damaged(err)
 	}

@@ -4,6 +4,8 @@ import (
 	"context"
 	"database/sql/driver"
 	"time"
+
+	"trellis.example/gateway/store/sqlitestore/packed"
 )
 
 // How long what a sweep removes is kept.
@@ -67,7 +69,7 @@ func (g *group) sweepClosed(t int64) (more bool, err error) {
 	g.changed = true
 	for _, o := range olds {
 		horizon = max(horizon, o.until)
-		parties, index, err := unpackEntries(o.entries)
+		parties, index, err := packed.ParseEntries(o.entries)
 		if err != nil {
 			return false, damaged(err)
 		}

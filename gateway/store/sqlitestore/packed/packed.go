@@ -1,4 +1,8 @@
-package sqlitestore
+// Package packed is how a SQLite store packs what it keeps in a column: the
+// access of a key, the index entries of a version, the audit entries of a group
+// of commits. Parsing what another version or a damaged disk left behind never
+// panics and never asks for more memory than the input warrants.
+package packed
 
 import (
 	"encoding/binary"
@@ -13,17 +17,18 @@ import (
 // Packed values are sequences of uvarints, varints and length-prefixed
 // strings. Those that are kept for long begin with a format number.
 
-// errPacked reports bytes that are no packed value: a damaged database.
-var errPacked = errors.New("damaged record")
+// ErrDamaged reports bytes that are no packed value.
+var ErrDamaged = errors.New("damaged record")
 
-func putString(b []byte, s string) []byte {
+// PutString appends a string behind its length.
+func PutString(b []byte, s string) []byte {
 	return append(binary.AppendUvarint(b, uint64(len(s))), s...)
 }
 
 func putStrings(b []byte, ss []string) []byte {
 	b = binary.AppendUvarint(b, uint64(len(ss)))
 	for _, s := range ss {
-		b = putString(b, s)
+		b = PutString(b, s)
 	}
 	return b
 }
@@ -91,48 +96,51 @@ func (u *unpacker) strings() []string {
 	return ss
 }
 
-// end returns errPacked unless all was read without fault.
+// end returns ErrDamaged unless all was read without fault.
 func (u *unpacker) end() error {
 	if u.bad || len(u.b) != 0 {
-		return errPacked
+		return ErrDamaged
 	}
 	return nil
 }
 
-func packAccess(a auth.Access) []byte {
-	b := putString(make([]byte, 0, 64), a.Owner)
+// Access packs an access.
+func Access(a auth.Access) []byte {
+	b := PutString(make([]byte, 0, 64), a.Owner)
 	return putStrings(putStrings(b, a.Parties), a.Labels)
 }
 
-func unpackAccess(b []byte) (auth.Access, error) {
+// ParseAccess reads a packed access.
+func ParseAccess(b []byte) (auth.Access, error) {
 	u := unpacker{b: b}
 	a := auth.Access{Owner: u.string(), Parties: u.strings(), Labels: u.strings()}
 	return a, u.end()
 }
 
-// packEntries packs what a version was indexed by: the parties for whom, and
+// Entries packs what a version was indexed by: the parties for whom, and
 // the entries.
-func packEntries(parties []string, index []store.Index) []byte {
+func Entries(parties []string, index []store.Index) []byte {
 	b := putStrings(make([]byte, 0, 64+64*len(index)), parties)
 	for _, i := range index {
 		kind := uint64(i.Kind) << 1
 		if i.Common {
 			kind |= 1
 		}
-		b = putString(binary.AppendUvarint(b, kind), i.Param)
+		b = PutString(binary.AppendUvarint(b, kind), i.Param)
 		switch i.Kind {
 		case store.Date:
 			b = binary.AppendVarint(binary.AppendVarint(b, i.Low), i.High)
 		case store.Token:
-			b = putString(putString(b, i.System), i.Value)
+			b = PutString(PutString(b, i.System), i.Value)
 		default:
-			b = putString(b, i.Value)
+			b = PutString(b, i.Value)
 		}
 	}
 	return b
 }
 
-func unpackEntries(b []byte) (parties []string, index []store.Index, err error) {
+// ParseEntries reads what Entries packed.
+func ParseEntries(b []byte) (parties []string, index []store.Index, err error) {
 	u := unpacker{b: b}
 	parties = u.strings()
 	for len(u.b) > 0 {
@@ -151,22 +159,23 @@ func unpackEntries(b []byte) (parties []string, index []store.Index, err error) 
 	return parties, index, u.end()
 }
 
-// auditFormat is the first byte of a packed group of audit entries.
-const auditFormat = 1
+// AuditFormat is the first byte of a packed group of audit entries.
+const AuditFormat = 1
 
-func packAudit(b []byte, e audit.Entry) []byte {
+// Audit appends a packed entry to a group, which begins with AuditFormat.
+func Audit(b []byte, e audit.Entry) []byte {
 	b = binary.AppendVarint(b, e.At.UnixMilli())
 	for _, s := range [...]string{string(e.Action), e.Interaction, e.Outcome, e.Client, e.Party, e.Role, e.Address, e.RequestID} {
-		b = putString(b, s)
+		b = PutString(b, s)
 	}
 	b = putStrings(putStrings(b, e.Entities), e.Patients)
 	return binary.AppendVarint(b, int64(e.Count))
 }
 
-// unpackAudit reads a group of packed entries.
-func unpackAudit(seq int64, b []byte) ([]audit.Record, error) {
-	if len(b) == 0 || b[0] != auditFormat {
-		return nil, errPacked
+// ParseAudit reads the group of packed entries of a commit.
+func ParseAudit(seq int64, b []byte) ([]audit.Record, error) {
+	if len(b) == 0 || b[0] != AuditFormat {
+		return nil, ErrDamaged
 	}
 	var rs []audit.Record
 	u := unpacker{b: b[1:]}
