@@ -67,11 +67,11 @@ func progress(w io.Writer) func(done, of int, what string) {
 		bar := strings.Repeat("#", full) + strings.Repeat(".", width-full)
 		switch {
 		case terminal && done == of:
-			fmt.Fprint(w, "\r\x1b[K") //nolint:errcheck // only a courtesy
+			fmt.Fprint(w, "\r\x1b[K")
 		case terminal:
-			fmt.Fprintf(w, "\r\x1b[K[%s] %d/%d %s", bar, done, of, what) //nolint:errcheck // only a courtesy
+			fmt.Fprintf(w, "\r\x1b[K[%s] %d/%d %s", bar, done, of, what)
 		case done < of:
-			fmt.Fprintf(w, "%d/%d %s\n", done+1, of, what) //nolint:errcheck // only a courtesy
+			fmt.Fprintf(w, "%d/%d %s\n", done+1, of, what)
 		}
 	}
 }

@@ -36,7 +36,7 @@ const stopTimeout = 10 * time.Second
 // on which.
 func start(ctx context.Context, exe, data, mongo string) (*child, error) {
 	c := &child{log: newChildLog("http", "admin"), done: make(chan struct{})}
-	c.cmd = exec.CommandContext(ctx, exe, "serve", "--data", data,
+	c.cmd = exec.CommandContext(ctx, exe, "serve", "--data", data, //nolint:gosec // our own program
 		"--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0", "--mllp", "off",
 		"--rate", "10000000", "--burst", "10000000", "--drain", "5s", "--service", serviceODS)
 	c.cmd.Env = environment(mongo)
@@ -93,11 +93,11 @@ func (c *child) listening(ctx context.Context) error {
 // stop ends the gateway as an operator would, and by force when that takes too
 // long.
 func (c *child) stop() {
-	c.cmd.Process.Signal(syscall.SIGTERM) //nolint:errcheck // it may have ended
+	_ = c.cmd.Process.Signal(syscall.SIGTERM) // it may have ended
 	select {
 	case <-c.done:
 	case <-time.After(stopTimeout):
-		c.cmd.Process.Kill() //nolint:errcheck // it may have ended
+		_ = c.cmd.Process.Kill()
 		<-c.done
 	}
 }

@@ -22,7 +22,7 @@ func register(ctx context.Context, exe, data, mongo, id, role, org string) (clie
 	var c client
 	ctx, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, exe, "client", "add", id, "--role", role, "--org", org, "--data", data)
+	cmd := exec.CommandContext(ctx, exe, "client", "add", id, "--role", role, "--org", org, "--data", data) //nolint:gosec // our own program
 	cmd.Env = environment(mongo)
 	cmd.SysProcAttr = childAttr()
 	out, err := cmd.Output()

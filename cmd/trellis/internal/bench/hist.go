@@ -26,10 +26,10 @@ func (h *histogram) add(d time.Duration) {
 // bucket is exact below 128 ns and logarithmic above.
 func bucket(ns uint64) int {
 	if ns < 2*subBuckets {
-		return int(ns) //nolint:gosec // below 128
+		return int(ns)
 	}
 	shift := bits.Len64(ns) - subBits - 1
-	return min(shift*subBuckets+int(ns>>shift), 40*subBuckets-1) //nolint:gosec // below 128
+	return min(shift*subBuckets+int(ns>>shift), 40*subBuckets-1)
 }
 
 // upper is the largest duration of a bucket.
@@ -38,7 +38,7 @@ func upper(i int) time.Duration {
 		return time.Duration(i)
 	}
 	shift := i/subBuckets - 1
-	return time.Duration((uint64(i%subBuckets+subBuckets)+1)<<shift - 1) //nolint:gosec // below 2^46
+	return time.Duration((uint64(i%subBuckets+subBuckets)+1)<<shift - 1)
 }
 
 func (h *histogram) merge(o *histogram) {

@@ -65,7 +65,7 @@ func (c *conn) dial(ctx context.Context) error {
 
 func (c *conn) close() {
 	if c.nc != nil {
-		c.nc.Close() //nolint:errcheck // nothing is lost
+		_ = c.nc.Close() // nothing is lost
 		c.nc = nil
 	}
 }
@@ -161,7 +161,7 @@ func (c *conn) chunks() error {
 		if n == 0 {
 			return c.trailer()
 		}
-		if err := c.read(int(n)); err != nil { //nolint:gosec // 31 bits
+		if err := c.read(int(n)); err != nil {
 			return err
 		}
 		if _, err := c.line(); err != nil {

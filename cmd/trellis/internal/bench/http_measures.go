@@ -48,23 +48,28 @@ func (s *session) create(ctx context.Context, file, typ string) (load, error) {
 	request := call{method: "POST", path: "/fhir/" + typ, host: s.gateway.http, token: token,
 		header: map[string]string{"Content-Type": fhirJSON}, body: body}.request()
 	t := newTemplate(request)
+	fill := s.filler()
 	return load{
 		requests: func(int) func(int64) []byte {
 			t := t.clone()
-			return func(n int64) []byte { return s.fill(t, n) }
+			return func(n int64) []byte { return fill(t, n) }
 		},
 		judge: func(n int64, a answer) (int, int) { return s.created(typ, n, a) },
 	}, nil
 }
 
-// fill numbers a request and gives it a person.
-func (s *session) fill(t *template, n int64) []byte {
-	t.setNumber(numberMark, n)
-	t.set(nhsMark, s.persons[n%int64(len(s.persons))])
-	if len(s.patients) > 0 {
-		t.set(patientMark, s.patients[n%int64(len(s.patients))])
+// filler returns what numbers a request and gives it one of the persons that
+// are there now.
+func (s *session) filler() func(*template, int64) []byte {
+	persons, patients := s.persons, s.patients
+	return func(t *template, n int64) []byte {
+		t.setNumber(numberMark, n)
+		t.set(nhsMark, persons[n%int64(len(persons))])
+		if len(patients) > 0 {
+			t.set(patientMark, patients[n%int64(len(patients))])
+		}
+		return t.b
 	}
-	return t.b
 }
 
 // created keeps what was created, for those who refer to it and read it.
@@ -117,7 +122,7 @@ func measureRead(clients int) runner {
 		if err != nil {
 			return err
 		}
-		l.clients, l.judge = clients, want(200)
+		l.clients, l.judge = clients, ok
 		return s.load(ctx, row, l)
 	}
 }
@@ -192,7 +197,7 @@ func (s *session) send(ctx context.Context, c client, to call, fill func(*templa
 	}
 	to.method, to.host, to.token = "POST", s.gateway.http, token
 	t := newTemplate(to.request(), rowMarks()...)
-	return load{judge: want(200), requests: func(int) func(int64) []byte {
+	return load{judge: ok, requests: func(int) func(int64) []byte {
 		t := t.clone()
 		return func(n int64) []byte { return fill(t, n) }
 	}}, nil
@@ -203,7 +208,7 @@ func measureHL7(ctx context.Context, s *session, row *Row) error {
 	if err != nil {
 		return err
 	}
-	l, err := s.send(ctx, s.practice, call{path: "/intake/hl7v2", header: map[string]string{"Content-Type": "application/hl7-v2"}, body: body}, s.fill)
+	l, err := s.send(ctx, s.practice, call{path: "/intake/hl7v2", header: map[string]string{"Content-Type": "application/hl7-v2"}, body: body}, s.filler())
 	if err != nil {
 		return err
 	}
@@ -218,7 +223,7 @@ func measureBaRS(ctx context.Context, s *session, row *Row) error {
 	l, err := s.send(ctx, s.practice, call{path: "/fhir/$process-message", header: map[string]string{
 		"Content-Type": fhirJSON, "NHSD-Target-Identifier": base64.StdEncoding.EncodeToString([]byte(barsTarget)),
 		"X-Request-Id": barsRequestUUID, "X-Correlation-Id": barsRequestUUID,
-	}, body: body}, s.fill)
+	}, body: body}, s.filler())
 	if err != nil {
 		return err
 	}
@@ -266,7 +271,7 @@ func taken(_ int64, a answer) (done, failed int) {
 // measureToken asks for fewer tokens than one address may within a second.
 func measureToken(ctx context.Context, s *session, row *Row) error {
 	request := s.practice.tokenRequest(s.gateway.http)
-	return s.load(ctx, row, load{limit: 100, judge: want(200), requests: func(int) func(int64) []byte {
+	return s.load(ctx, row, load{limit: 100, judge: ok, requests: func(int) func(int64) []byte {
 		return func(int64) []byte { return request }
 	}})
 }

@@ -77,7 +77,7 @@ func testLoad(t *testing.T, status func(n int64) int) load {
 	t.Cleanup(srv.Close)
 	addr := strings.TrimPrefix(srv.URL, "http://")
 	request := call{method: "GET", path: "/", host: addr}.request()
-	return load{addr: addr, clients: 4, next: &next, judge: want(200),
+	return load{addr: addr, clients: 4, next: &next, judge: ok,
 		requests: func(int) func(int64) []byte { return func(int64) []byte { return request } }}
 }
 

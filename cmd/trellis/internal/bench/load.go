@@ -130,12 +130,10 @@ func describe(a answer, err error) string {
 	return fmt.Sprintf("%d %.400s", a.status, text)
 }
 
-// want judges by the status alone.
-func want(status int) func(int64, answer) (int, int) {
-	return func(_ int64, a answer) (int, int) {
-		if a.status == status {
-			return 1, 0
-		}
-		return 0, 1
+// ok judges by the status alone, which must be 200.
+func ok(_ int64, a answer) (done, failed int) {
+	if a.status == 200 {
+		return 1, 0
 	}
+	return 0, 1
 }

@@ -62,6 +62,18 @@ func parseStatus(b []byte) (now, peak int64, ok bool) {
 	return now, peak, now > 0 && peak > 0
 }
 
+// busy returns how many processes wanted a processor in the last minute, on
+// average.
+func busy() (float64, bool) {
+	b, err := os.ReadFile("/proc/loadavg")
+	if err != nil {
+		return 0, false
+	}
+	first, _, _ := bytes.Cut(b, []byte(" "))
+	v, err := strconv.ParseFloat(string(first), 64)
+	return v, err == nil
+}
+
 // childAttr makes the gateway end with this program, even when that is killed.
 func childAttr() *syscall.SysProcAttr { return &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL} }
 
@@ -73,5 +85,5 @@ func onMemory(dir string) bool {
 	if syscall.Statfs(dir, &st) != nil {
 		return false
 	}
-	return uint32(st.Type) == tmpfs || uint32(st.Type) == ramfs //nolint:gosec // a magic number of 32 bits
+	return uint32(st.Type) == tmpfs || uint32(st.Type) == ramfs
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -157,7 +158,7 @@ func TestParts(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel() // after the first call
 		row := Row{}
-		if err := m.run(ctx, s, &row); err != context.Canceled {
+		if err := m.run(ctx, s, &row); !errors.Is(err, context.Canceled) {
 			t.Errorf("%s: %v", m.id, err)
 		}
 	}

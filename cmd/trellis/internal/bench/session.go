@@ -147,6 +147,9 @@ func (s *session) circumstances() {
 	} else if onMemory(s.dir) {
 		s.notes = append(s.notes, "The folder for temporary files lies in memory: a durable write cost nothing. Set TMPDIR to a folder on a disk.")
 	}
+	if load, known := busy(); known && load > float64(runtime.NumCPU())/2 {
+		s.notes = append(s.notes, fmt.Sprintf("Other programs kept the processors busy (load %.1f): speeds and times suffer from that, CPU/op less.", load))
+	}
 	s.notes = append(s.notes, fmt.Sprintf("%d processors (%s/%s), %s, generator on the same machine. CPU/op is the gateway's; the generator's own stands beside it.",
 		runtime.NumCPU(), runtime.GOOS, runtime.GOARCH, store),
 		"A practice sends and reads what it may see; every request is authorised and audited. All persons are invented.")
