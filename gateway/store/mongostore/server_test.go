@@ -332,8 +332,8 @@ func TestOpenRefuses(t *testing.T) {
 	}
 }
 
-// TestNoTransactions needs a standalone mongod; what it answers is played here
-// by what it is known to say.
+// TestRefusalTellsTheWay plays what a standalone mongod is known to answer: that
+// there is none here is no reason to leave the text unread.
 func TestRefusalTellsTheWay(t *testing.T) {
 	err := refusal(t.Context(), "aborting", standaloneError())
 	if !errors.Is(err, ErrNoTransactions) || !strings.Contains(err.Error(), "rs.initiate()") || !strings.Contains(err.Error(), "compose.yaml") {
