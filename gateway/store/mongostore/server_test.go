@@ -332,8 +332,7 @@ func TestOpenRefuses(t *testing.T) {
 	}
 }
 
-// TestRefusalTellsTheWay plays what a standalone mongod is known to answer: that
-// there is none here is no reason to leave the text unread.
+// TestRefusalTellsTheWay plays what a standalone mongod answers to the probe.
 func TestRefusalTellsTheWay(t *testing.T) {
 	err := refusal(t.Context(), "aborting", standaloneError())
 	if !errors.Is(err, ErrNoTransactions) || !strings.Contains(err.Error(), "rs.initiate()") || !strings.Contains(err.Error(), "compose.yaml") {
