@@ -208,8 +208,8 @@ func TestSecretsNeverPrint(t *testing.T) {
 	g.read(t, token)
 	g.post(t, grantForm(""), basic("gp-1", chosen))
 	var b bytes.Buffer
-	slog.New(slog.NewJSONHandler(&b, nil)).Info("x", "secret", secret, "client", c)
-	slog.New(slog.NewTextHandler(&b, nil)).Info("x", "secret", secret, "client", c)
+	slog.New(slog.NewJSONHandler(&b, nil)).Info("x", slog.Any("secret", secret), slog.Any("client", c))
+	slog.New(slog.NewTextHandler(&b, nil)).Info("x", slog.Any("secret", secret), slog.Any("client", c))
 	j, err := stdjson.Marshal(map[string]any{"c": c, "s": secret, "n": NewClient{Credentials: Credentials{Secret: chosen}}})
 	if err != nil {
 		t.Fatal(err)

@@ -16,7 +16,7 @@ import (
 
 // The paths of the endpoints, below the public URL.
 const (
-	TokenPath = "/oauth2/token"
+	TokenPath = "/oauth2/token" //nolint:gosec // an address, not a secret
 	JWKSPath  = "/oauth2/jwks"
 	SMARTPath = "/.well-known/smart-configuration"
 	fhirPath  = "/fhir"

@@ -61,13 +61,13 @@ func (p *parser) document() error {
 	keyEscaped, haveKey := false, false
 	for {
 		tok, err := p.dec.ReadToken()
-		if err == io.EOF && len(stack) == 0 && len(p.nodes) > 0 {
+		if errors.Is(err, io.EOF) && len(stack) == 0 && len(p.nodes) > 0 {
 			return nil
 		}
 		if err != nil {
 			return p.fault(err)
 		}
-		end := uint32(p.dec.InputOffset()) //nolint:gosec // bounded by the size limit
+		end := uint32(p.dec.InputOffset())
 		k := tok.Kind()
 		if k == '}' || k == ']' {
 			top := stack[len(stack)-1]
@@ -98,7 +98,7 @@ func (p *parser) document() error {
 			n.kind = kindOf(k)
 			n.start = p.literalStart(end)
 		}
-		i := int32(len(p.nodes)) //nolint:gosec // bounded by MaxNodes
+		i := int32(len(p.nodes))
 		if len(p.nodes) >= MaxNodes {
 			return Errorf(TooLong, "the document has more than %d values", MaxNodes)
 		}

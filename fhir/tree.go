@@ -302,7 +302,9 @@ func isName(s string) bool {
 }
 
 // text views b as a string: the tree never changes its bytes.
-func text(b []byte) string { return unsafe.String(unsafe.SliceData(b), len(b)) }
+func text(b []byte) string {
+	return unsafe.String(unsafe.SliceData(b), len(b)) //nolint:gosec // the bytes outlive the string and never change
+}
 
 func unquote(b []byte) string {
 	out, err := jsontext.AppendUnquote(nil, b)

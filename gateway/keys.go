@@ -21,7 +21,7 @@ const (
 // comes first.
 func sharedKey(ctx context.Context, s store.Store, name string) ([]byte, error) {
 	fresh := make([]byte, 32)
-	rand.Read(fresh) //nolint:errcheck // crypto/rand.Read never fails
+	rand.Read(fresh)
 	for {
 		d, err := s.Doc(ctx, keyKind, name)
 		if !errors.Is(err, store.ErrNotFound) {

@@ -131,6 +131,6 @@ func (g *Gateway) sendHL7(ctx context.Context, addr string, msg []byte) ([]byte,
 	if err != nil {
 		return nil, err
 	}
-	defer c.Close()
+	defer func() { _ = c.Close() }()
 	return c.Send(ctx, msg)
 }

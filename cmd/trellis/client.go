@@ -138,7 +138,7 @@ func printCredentials(cmd *cobra.Command, c auth.Client, secret auth.Secret) err
 		ID     string `json:"client_id"`
 		Secret string `json:"client_secret,omitempty"`
 	}{c.ID, secret.Reveal()}
-	b, err := json.Marshal(out)
+	b, err := json.Marshal(out) //nolint:gosec // shown once to whoever registers the client
 	if err == nil {
 		_, err = fmt.Fprintln(cmd.OutOrStdout(), string(b))
 	}

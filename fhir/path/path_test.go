@@ -1,6 +1,7 @@
 package path
 
 import (
+	"errors"
 	"strings"
 	"testing"
 
@@ -185,7 +186,7 @@ func TestHoldsGivesUp(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := p.Holds(r.Root(), Context{}); err != ErrTooCostly {
+	if _, err := p.Holds(r.Root(), Context{}); !errors.Is(err, ErrTooCostly) {
 		t.Errorf("got %v", err)
 	}
 }

@@ -97,7 +97,7 @@ func (a *API) now() time.Time { return a.Clock().UTC().Truncate(time.Millisecond
 // newID returns a random UUID, version 4, in lower case.
 func newID() string {
 	var b [16]byte
-	rand.Read(b[:]) //nolint:errcheck // never fails (crypto/rand)
+	rand.Read(b[:])
 	b[6], b[8] = b[6]&0x0f|0x40, b[8]&0x3f|0x80
 	const hex = "0123456789abcdef"
 	var out [36]byte

@@ -53,8 +53,8 @@ func (q *Request) once(body []byte) (*once, Response, error) {
 	}
 	o.key = q.Principal.ClientID + "\n" + keys[0]
 	h := sha256.New()
-	h.Write([]byte(q.Method + " " + q.URL.Path + "\n" + q.Header.Get("If-Match") + "\n")) //nolint:errcheck // a hash never fails
-	h.Write(body)                                                                         //nolint:errcheck // a hash never fails
+	h.Write([]byte(q.Method + " " + q.URL.Path + "\n" + q.Header.Get("If-Match") + "\n"))
+	h.Write(body)
 	o.hash = hex.EncodeToString(h.Sum(nil))
 	claim, found, err := q.api.Store.Claimed(q.Context(), idempotencyScope, o.key)
 	if err != nil || !found {

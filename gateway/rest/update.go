@@ -110,7 +110,7 @@ func (q *Request) ifMatch() (int, error) {
 	return n, nil
 }
 
-// version reads a version id of ours: 1, 2, 3 …
+// version reads a version id of ours: 1, 2, 3 and so on.
 func version(s string) (int, bool) {
 	n, err := strconv.Atoi(s)
 	return n, err == nil && n > 0 && n < 1<<31 && strconv.Itoa(n) == s

@@ -51,7 +51,7 @@ func (s *Server) Serve(ctx context.Context, public, admin net.Listener) error {
 	}
 	err = errors.Join(err, s.shutdown(ctx, servers))
 	for range running {
-		<-failed
+		<-failed //nolint:errcheck // http.ErrServerClosed
 	}
 	stop()
 	<-recorded

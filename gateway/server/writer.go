@@ -81,7 +81,7 @@ func (w *writer) compress() {
 	}
 	h.Del("Content-Length")
 	h.Set("Content-Encoding", "gzip")
-	w.zip = zippers.Get().(*gzip.Writer) //nolint:errcheck,forcetypeassert // the pool holds nothing else
+	w.zip = zippers.Get().(*gzip.Writer) // the pool holds nothing else
 	w.zip.Reset(w.ResponseWriter)
 }
 

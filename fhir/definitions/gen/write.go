@@ -111,7 +111,7 @@ func (w *writer) element(typ string, e element) {
 		typeList(e.Type), w.binding(e.Binding), strings.TrimPrefix(e.ContentReference, "#"))
 }
 
-// typeList writes code<profile>target,target|code…
+// typeList writes code<profile>target,target|code and so on.
 func typeList(types []elementType) string {
 	var out []string
 	for _, t := range types {

@@ -75,7 +75,7 @@ func Start(t testing.TB, s store.Store, o Options) *Gateway {
 func Assemble(t testing.TB, s store.Store, o Options) *Gateway {
 	t.Helper()
 	g := &Gateway{URL: "http://gateway.example", Store: &Store{Store: s}, Clock: &Clock{}, Logs: &Logs{}}
-	g.assemble(t, o, slog.New(slog.NewJSONHandler(io.Discard, nil)))
+	g.assemble(t, o, slog.New(slog.DiscardHandler))
 	return g
 }
 

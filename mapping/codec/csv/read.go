@@ -45,7 +45,7 @@ func (f *file) fault(sev fhir.Severity, code fhir.Code, source, format string, a
 func (f *file) header() bool {
 	cells, err := f.cells()
 	switch {
-	case err == io.EOF:
+	case errors.Is(err, io.EOF):
 		f.fault(fhir.SeverityError, fhir.Structure, "header", "the file is empty: expected a header row")
 		return false
 	case err != nil:
@@ -94,7 +94,7 @@ func (f *file) columns(cells []string, known map[string]string) {
 func (f *file) rows(yield func(*codec.Doc, []fhir.Issue) bool) {
 	for f.doc.Row = 1; ; f.doc.Row++ {
 		cells, err := f.cells()
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			return
 		}
 		var faults []fhir.Issue

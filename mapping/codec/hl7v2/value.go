@@ -244,6 +244,8 @@ func part(text []byte, start, end uint32, sep byte, i int) (from, to uint32) {
 }
 
 // view shows b as a string: a message never changes its bytes.
-func view(b []byte) string { return unsafe.String(unsafe.SliceData(b), len(b)) }
+func view(b []byte) string {
+	return unsafe.String(unsafe.SliceData(b), len(b)) //nolint:gosec // the bytes outlive the string and never change
+}
 
 func itoa(n int) string { return strconv.Itoa(n) }
