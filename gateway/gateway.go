@@ -156,7 +156,7 @@ func (g *Gateway) newIntake(ctx context.Context, v *profiles.Validator, r *searc
 	if err != nil {
 		return nil, fmt.Errorf("read the key of record ids: %w", err)
 	}
-	d := intake.Deps{Store: g.store, Validator: v, Index: r.Index, Formats: format, Clock: time.Now, IDKey: key}
+	d := intake.Deps{Store: g.store, Validator: v, Index: r.Index, Formats: format, Clock: time.Now, IDKey: key, Log: g.log}
 	if g.cfg.Service != "" {
 		d.Service = auth.OrgParty(g.cfg.Service)
 	}

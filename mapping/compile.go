@@ -290,7 +290,7 @@ func (c *compiler) finish(mediaTypes []string) {
 			in, out = in || r.dir&inward != 0, out || r.dir&outward != 0
 		}
 	}
-	m.info = Info{ID: m.spec.ID, Version: m.spec.Version, Partner: m.spec.Partner, In: in, Out: out, MediaTypes: mediaTypes}
+	m.info = Info{ID: m.spec.ID, Version: m.spec.Version, Partner: m.spec.Partner, In: in, Out: out, Batch: m.spec.Codec == "csv", MediaTypes: mediaTypes}
 }
 
 // homes finds what each group's elements are on the way back.

@@ -17,6 +17,9 @@ type Info struct {
 	// In and Out tell which directions work.
 	In  bool `json:"in"`
 	Out bool `json:"out"`
+	// Batch says that a document is a file of many records, each taken or
+	// refused by itself.
+	Batch bool `json:"batch"`
 	// MediaTypes are the media types of the documents, the first one is what
 	// Write makes.
 	MediaTypes []string `json:"mediaTypes"`

@@ -20,6 +20,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"hash"
+	"log/slog"
 	"sync"
 	"time"
 
@@ -51,6 +52,8 @@ type Deps struct {
 	// Service is the party ("org/<ODS code>") that receives referrals whose
 	// document names no service; "" when there is none.
 	Service string
+	// Log is told what went wrong inside, without content; nil tells nobody.
+	Log *slog.Logger
 }
 
 // Intake takes documents in. It is safe for concurrent use.
@@ -63,6 +66,9 @@ type Intake struct {
 func New(d Deps) (*Intake, error) {
 	if len(d.IDKey) < 32 {
 		return nil, fmt.Errorf("intake: the id key has %d bytes, want 32 or more", len(d.IDKey))
+	}
+	if d.Log == nil {
+		d.Log = slog.New(slog.DiscardHandler)
 	}
 	return &Intake{Deps: d}, nil
 }

@@ -66,7 +66,7 @@ func bodyError(err error, limit int) error {
 
 // resource reads the body as a resource of the address's type.
 func (q *Request) resource() (fhir.Resource, error) {
-	if err := contentType(q.Header); err != nil {
+	if err := ContentType(q.Header); err != nil {
 		return fhir.Resource{}, err
 	}
 	b, err := Body(q.Request, fhir.MaxResource)

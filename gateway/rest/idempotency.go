@@ -1,6 +1,7 @@
 package rest
 
 import (
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -8,6 +9,7 @@ import (
 	"net/http"
 	"time"
 
+	"trellis.example/auth"
 	"trellis.example/fhir"
 	"trellis.example/gateway/audit"
 	"trellis.example/gateway/store"
@@ -19,11 +21,67 @@ const (
 	maxIdempotency   = 255
 )
 
+// An Idempotency is the Idempotency-Key of a request and the request it stands
+// for: method, path, If-Match and body. Every door of the gateway uses it, so
+// that one key means one request wherever it is sent. Zero when there is none.
+type Idempotency struct{ key, hash string }
+
+// NewIdempotency reads the header; body is the request's, decompressed.
+func NewIdempotency(r *http.Request, p auth.Principal, body []byte) (Idempotency, error) {
+	keys := r.Header["Idempotency-Key"]
+	if len(keys) == 0 {
+		return Idempotency{}, nil
+	}
+	if len(keys) > 1 || !visible(keys[0]) {
+		return Idempotency{}, fhir.StatusErrorf(400, fhir.BadValue, "Idempotency-Key is one value of 1 to %d visible ASCII characters", maxIdempotency)
+	}
+	h := sha256.New()
+	h.Write([]byte(r.Method + " " + r.URL.Path + "\n" + r.Header.Get("If-Match") + "\n"))
+	h.Write(body)
+	return Idempotency{key: p.ClientID + "\n" + keys[0], hash: hex.EncodeToString(h.Sum(nil))}, nil
+}
+
+// Given reports whether the request has the header.
+func (i Idempotency) Given() bool { return i.key != "" }
+
+// Hash identifies the request; the answer that a claim keeps begins with it, as
+// the member "hash" of a JSON object.
+func (i Idempotency) Hash() string { return i.hash }
+
+// Held returns the claim of an earlier request with the key, if there is one.
+func (i Idempotency) Held(ctx context.Context, s store.Store) (store.Claim, bool, error) {
+	if !i.Given() {
+		return store.Claim{}, false, nil
+	}
+	return s.Claimed(ctx, idempotencyScope, i.key)
+}
+
+// Claim takes the key for the answer; now is the time of the commit.
+func (i Idempotency) Claim(answer []byte, now time.Time) store.Claim {
+	return store.Claim{Scope: idempotencyScope, Key: i.key, Answer: answer, Expires: now.Add(idempotencyLife)}
+}
+
+// First reads the answer that a claim keeps into v. A key that was used for
+// another request is 422.
+func (i Idempotency) First(held store.Claim, v any) error {
+	var first struct {
+		Hash string `json:"hash"`
+	}
+	if err := json.Unmarshal(held.Answer, &first); err != nil {
+		return err
+	}
+	if first.Hash != i.hash {
+		return &fhir.Error{Status: http.StatusUnprocessableEntity, Issues: []fhir.Issue{{
+			Code: fhir.Duplicate, Text: "this Idempotency-Key was used for another request; use a new key for a new request"}}}
+	}
+	return json.Unmarshal(held.Answer, v)
+}
+
 // once decides a request with an Idempotency-Key. Without the header its
 // methods do nothing.
 type once struct {
-	q         *Request
-	key, hash string
+	Idempotency
+	q *Request
 	// answered: an earlier request had the key, and its answer was returned.
 	answered bool
 }
@@ -43,20 +101,12 @@ type firstAnswer struct {
 // once reads the header; when an earlier request had the key, the answer to
 // that one is returned.
 func (q *Request) once(body []byte) (*once, Response, error) {
-	o := &once{q: q}
-	keys := q.Header["Idempotency-Key"]
-	if len(keys) == 0 {
-		return o, Response{}, nil
+	i, err := NewIdempotency(q.Request, q.Principal, body)
+	o := &once{Idempotency: i, q: q}
+	if err != nil {
+		return o, Response{}, err
 	}
-	if len(keys) > 1 || !visible(keys[0]) {
-		return o, Response{}, fhir.StatusErrorf(400, fhir.BadValue, "Idempotency-Key is one value of 1 to %d visible ASCII characters", maxIdempotency)
-	}
-	o.key = q.Principal.ClientID + "\n" + keys[0]
-	h := sha256.New()
-	h.Write([]byte(q.Method + " " + q.URL.Path + "\n" + q.Header.Get("If-Match") + "\n"))
-	h.Write(body)
-	o.hash = hex.EncodeToString(h.Sum(nil))
-	claim, found, err := q.api.Store.Claimed(q.Context(), idempotencyScope, o.key)
+	claim, found, err := i.Held(q.Context(), q.api.Store)
 	if err != nil || !found {
 		return o, Response{}, err
 	}
@@ -76,7 +126,7 @@ func visible(s string) bool {
 
 // claim takes the key in the commit, for the answer that it will be given.
 func (o *once) claim(c *store.Commit, resp Response, k store.Key) {
-	if o.key == "" {
+	if !o.Given() {
 		return
 	}
 	first := firstAnswer{Hash: o.hash, Status: resp.Status, Location: resp.Location, Type: k.Type, ID: k.ID}
@@ -86,9 +136,7 @@ func (o *once) claim(c *store.Commit, resp Response, k store.Key) {
 		}
 	}
 	answer, _ := json.Marshal(first) // strings, numbers and a time: never fails
-	c.Claims = append(c.Claims, store.Claim{
-		Scope: idempotencyScope, Key: o.key, Answer: answer, Expires: o.q.api.now().Add(idempotencyLife),
-	})
+	c.Claims = append(c.Claims, o.Claim(answer, o.q.api.now()))
 }
 
 // replay gives the first answer again, read under today's view and audited; a
@@ -96,12 +144,8 @@ func (o *once) claim(c *store.Commit, resp Response, k store.Key) {
 func (o *once) replay(claim store.Claim) (Response, error) {
 	q := o.q
 	var first firstAnswer
-	if err := json.Unmarshal(claim.Answer, &first); err != nil {
+	if err := o.First(claim, &first); err != nil {
 		return Response{}, err
-	}
-	if first.Hash != o.hash {
-		return Response{}, &fhir.Error{Status: http.StatusUnprocessableEntity, Issues: []fhir.Issue{{
-			Code: fhir.Duplicate, Text: "this Idempotency-Key was used for another request; use a new key for a new request"}}}
 	}
 	k := store.Key{Type: first.Type, ID: first.ID}
 	resp := Response{Status: first.Status, Location: first.Location, Version: first.Version, Updated: first.Updated}

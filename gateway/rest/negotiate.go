@@ -60,8 +60,8 @@ func notAcceptable() error {
 	return fhir.StatusErrorf(http.StatusNotAcceptable, fhir.NotSupported, "answers are given as application/fhir+json; fhirVersion=4.0 only")
 }
 
-// contentType refuses a body that is not FHIR R4 JSON in UTF-8.
-func contentType(h http.Header) error {
+// ContentType refuses a body that is not FHIR R4 JSON in UTF-8.
+func ContentType(h http.Header) error {
 	ct := h.Get("Content-Type")
 	if ct == MediaType || ct == "application/json" {
 		return nil
