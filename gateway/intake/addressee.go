@@ -10,6 +10,9 @@ import (
 	"trellis.example/gateway/store"
 )
 
+// maxPerformers bounds the look-ups for one referral.
+const maxPerformers = 20
+
 const odsSystem = "https://fhir.nhs.uk/Id/ods-organization-code"
 
 // addressees returns the parties of the services that the ServiceRequest asks:
@@ -27,7 +30,11 @@ func (in *Intake) addressees(ctx context.Context, s Submission, p *plan) ([]stri
 func (in *Intake) Addressees(ctx context.Context, view auth.View, request fhir.Value, local map[string]fhir.Value) ([]string, error) {
 	f := finder{in: in, ctx: ctx, view: view, local: local}
 	var parties []string
+	n := 0
 	for ref := range request.Get("performer").Items() {
+		if n++; n > maxPerformers {
+			return nil, fhir.Errorf(fhir.TooCostly, "a referral may name at most %d performers", maxPerformers)
+		}
 		party, err := f.party(ref, 3)
 		if err != nil {
 			return nil, err

@@ -33,7 +33,7 @@ func (in *Intake) requester(ctx context.Context, s Submission, p *plan) ([]fhir.
 		local[part.key.String()] = part.res.Root()
 	}
 	f := finder{in: in, ctx: ctx, view: s.Sender.View("read"), local: local}
-	party, err := f.party(p.parts[p.referral].res.Root().Get("requester"), 3)
+	party, err := f.party(p.request().Get("requester"), 3)
 	if err != nil || party == "" || party == s.Sender.Owner() {
 		return nil, err
 	}

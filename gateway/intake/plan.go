@@ -5,7 +5,7 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/hex"
-	"errors"
+	"fmt"
 	"strconv"
 	"strings"
 
@@ -28,54 +28,106 @@ type part struct {
 
 // A plan is a record ready to be stored.
 type plan struct {
-	parts    []part
-	referral int // index of the ServiceRequest, -1 when there is none
-	access   auth.Access
-	lawful   bool
-	hash     string // of all parts
+	parts []part
+	// referral is the index of the social prescribing request, -1 when there
+	// is none; then the parts have no side effects.
+	referral int
+	access   auth.Access // of the referral and what is made for it
+	// basis is what lets the referral be acted on.
+	basis basis
+	hash  string // of all parts
 }
 
+// request is the root of the referral's ServiceRequest.
+func (p *plan) request() fhir.Value { return p.parts[p.referral].res.Root() }
+
 // plan gives every resource its id, rewrites the references among them and
-// decides who may see them. The issues are faults of references.
+// decides who may see them. The issues are faults that only the gateway knows.
 func (in *Intake) plan(ctx context.Context, s Submission) (*plan, []fhir.Issue, error) {
 	keys := in.keys(s)
 	p := &plan{referral: -1}
+	refs := &references{in: in, s: s, keys: keys, seen: map[string]bool{}}
 	var issues []fhir.Issue
 	for i, e := range s.Bundle.Entries() {
 		if !e.Resource.Exists() {
 			continue
 		}
-		more, err := in.references(ctx, s, e.Resource, keys)
-		if err != nil {
+		if err := refs.check(ctx, e.Resource); err != nil {
 			return nil, nil, err
 		}
-		issues = append(issues, more...)
 		issues = append(issues, labels(s, e.Resource)...)
 		res, err := rewrite(e.Resource, keys)
 		if err != nil {
-			continue // the validator has named the fault
+			issues = append(issues, unstorable(i, err))
+			continue
 		}
-		if res.Type() == "ServiceRequest" && p.referral < 0 {
-			p.referral = len(p.parts)
-		}
-		p.lawful = p.lawful || workflow.PermitsSharing(res.Root())
 		_, known := s.Known[e.FullURL]
 		p.parts = append(p.parts, part{fullURL: e.FullURL, entry: i, key: keys[entryName(e, i)], res: res, hash: contentHash(res), known: known})
 	}
-	if err := in.access(ctx, s, p); err != nil {
-		return nil, nil, err
+	issues = append(append(issues, refs.issues...), p.findReferral(s)...)
+	more, err := in.judge(ctx, s, p)
+	p.hash = p.sum()
+	return p, append(issues, more...), err
+}
+
+// unstorable is the fault of an entry that cannot be a resource of its own.
+func unstorable(entry int, err error) fhir.Issue {
+	is := fhir.AsError(err).Issues[0]
+	is.Expression = fmt.Sprintf("Bundle.entry[%d].resource", entry)
+	return is
+}
+
+// judge decides who sees the parts and whether the referral may be acted on.
+func (in *Intake) judge(ctx context.Context, s Submission, p *plan) ([]fhir.Issue, error) {
+	if len(p.parts) == 0 {
+		return []fhir.Issue{{Code: fhir.Required, Expression: "Bundle.entry", Text: "the document holds no resource"}}, nil
+	}
+	p.basis = basisOf(s.Sender, p)
+	issues, err := in.access(ctx, s, p)
+	if err != nil {
+		return nil, err
 	}
 	more, err := in.requester(ctx, s, p)
-	if err != nil {
-		return nil, nil, err
+	return append(issues, more...), err
+}
+
+// findReferral finds the social prescribing request. A record is one referral:
+// with two, the parts of one would be shared with the service of the other.
+func (p *plan) findReferral(s Submission) []fhir.Issue {
+	if s.Sender.Sandbox() {
+		return nil
 	}
-	issues = append(issues, more...)
+	var requests []int
+	for i := range p.parts {
+		if p.parts[i].res.Type() != "ServiceRequest" {
+			continue
+		}
+		requests = append(requests, i)
+		if p.referral < 0 && (p.parts[i].known || workflow.IsReferral(p.parts[i].res.Root())) {
+			p.referral = i
+		}
+	}
+	if p.referral < 0 || len(requests) == 1 {
+		return nil
+	}
+	var issues []fhir.Issue
+	for _, i := range requests {
+		if i != p.referral {
+			issues = append(issues, fhir.Issue{Code: fhir.BusinessRule, Rule: "one-referral",
+				Expression: fmt.Sprintf("Bundle.entry[%d].resource", p.parts[i].entry),
+				Text:       "a document with a referral carries no other ServiceRequest; send each in a document of its own"})
+		}
+	}
+	return issues
+}
+
+// sum identifies the content of the whole record.
+func (p *plan) sum() string {
 	h := sha256.New()
 	for _, part := range p.parts {
 		writeParts(h, []string{part.key.String(), part.hash})
 	}
-	p.hash = hex.EncodeToString(h.Sum(nil))
-	return p, issues, nil
+	return hex.EncodeToString(h.Sum(nil))
 }
 
 // keys gives each entry its key: the same for the same sender's record and
@@ -119,6 +171,9 @@ func rewrite(v fhir.Value, keys map[string]store.Key) (fhir.Resource, error) {
 		}
 	})
 	if !changed {
+		if len(sub.JSON()) > fhir.MaxResource {
+			return sub, fhir.Errorf(fhir.TooLong, "the resource is larger than %d bytes", fhir.MaxResource)
+		}
 		return sub, nil
 	}
 	return fhir.Decode(ed.Bytes())
@@ -136,58 +191,6 @@ func eachReference(v fhir.Value, f func(fhir.Value)) {
 			eachReference(c, f)
 		}
 	}
-}
-
-// references refuses what points into the bundle without being there and, when
-// asked to, what the sender cannot see here.
-func (in *Intake) references(ctx context.Context, s Submission, v fhir.Value, keys map[string]store.Key) ([]fhir.Issue, error) {
-	var issues []fhir.Issue
-	var failed error
-	eachReference(v, func(ref fhir.Value) {
-		text := ref.Text()
-		if _, ok := keys[text]; ok || failed != nil {
-			return
-		}
-		r, ok := fhir.ParseReference(text)
-		missing := ok && r.Kind == fhir.RefURN && strings.HasPrefix(text, "urn:uuid:")
-		if ok && r.Kind == fhir.RefRelative && s.CheckRefs && !s.Sender.Sandbox() {
-			ver, err := in.Store.Read(ctx, s.Sender.View("read"), store.Key{Type: r.Type, ID: r.ID})
-			missing = errors.Is(err, store.ErrNotFound) || ver.Deleted
-			if err != nil && !missing {
-				failed = err
-			}
-		}
-		if missing {
-			issues = append(issues, fhir.Issue{Code: fhir.BusinessRule, Rule: "reference-exists",
-				Text: "the reference has no target; expected a resource of this Bundle or one stored here", Expression: ref.Path(), Source: place(s.Places, ref.Path())})
-		}
-	})
-	return issues, failed
-}
-
-// access lets the sender and the service addressed see a referral and all that
-// came with it. What comes without a referral is the sender's, as its type has
-// it.
-func (in *Intake) access(ctx context.Context, s Submission, p *plan) error {
-	parties := s.Parties
-	if p.referral >= 0 && parties == nil && !s.Sender.Sandbox() {
-		got, err := in.addressees(ctx, s, p)
-		if err != nil {
-			return err
-		}
-		parties = got
-		if len(parties) == 0 && in.Service != "" {
-			parties = []string{in.Service}
-		}
-	}
-	p.access = auth.NewAccess(s.Sender.Owner(), parties...)
-	for i := range p.parts {
-		p.parts[i].access = p.access
-		if p.referral < 0 {
-			p.parts[i].access = s.Sender.Access(p.parts[i].key.Type)
-		}
-	}
-	return nil
 }
 
 // contentHash identifies a resource's content as its sender wrote it, whatever

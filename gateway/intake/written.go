@@ -50,54 +50,99 @@ type written struct {
 }
 
 // share lets the services addressed see the request and what it refers to, as
-// far as that is the sender's to share.
+// far as that is the sender's to share. What an earlier form of the request
+// gave to a service that it no longer names is taken back.
 func (w *written) share() error {
-	parties, err := w.in.Addressees(w.ctx, w.ch.Principal.View("read"), w.root, nil)
+	parties, err := w.parties(w.root)
 	if err != nil {
 		return err
 	}
-	if len(parties) == 0 && w.in.Service != "" {
-		parties = []string{w.in.Service}
-	}
 	a := w.ch.Write.Access
-	if a.Owner == "" && w.ch.Old != nil {
-		a = w.ch.Old.Access
-	}
-	with := auth.NewAccess(a.Owner, append(slices.Clone(a.Parties), parties...)...)
-	with.Labels = a.Labels
-	w.ch.Write.Access = with
-	var seen []string
-	eachReference(w.root, func(ref fhir.Value) {
-		if r, ok := fhir.ParseReference(ref.Text()); ok && r.Kind == fhir.RefRelative && !slices.Contains(seen, r.Relative()) {
-			seen = append(seen, r.Relative())
-		}
-	})
-	for _, name := range seen {
-		if err := w.shareOne(key(name), with.Parties); err != nil {
+	var before []string
+	if w.ch.Old != nil {
+		if a, before, err = w.before(a); err != nil {
 			return err
 		}
 	}
-	return nil
+	with := readdress(a, before, auth.NewAccess(a.Owner, parties...))
+	w.ch.Write.Access = with
+	if w.ch.Principal.Owner() != a.Owner {
+		return nil // only the sender shares what is the sender's
+	}
+	w.c.Writes, err = w.in.shareReferred(w.ctx, w.ch.Principal, w.root, with.Parties, nil, w.now)
+	return err
 }
 
-func (w *written) shareOne(k store.Key, parties []string) error {
-	view := w.ch.Principal.View("read")
-	v, err := w.in.Store.Read(w.ctx, view, k)
-	if errors.Is(err, store.ErrNotFound) || err == nil && (v.Deleted || slices.Contains(v.Access.Parties, auth.PartyPublic)) {
-		return nil
+// before returns the access that the request has, and whom its present form is
+// addressed to.
+func (w *written) before(a auth.Access) (auth.Access, []string, error) {
+	if a.Owner == "" {
+		a = w.ch.Old.Access
 	}
+	if w.ch.Old.Deleted {
+		return a, nil, nil
+	}
+	old, err := fhir.Decode(w.ch.Old.Body)
 	if err != nil {
-		return err
+		return a, nil, err
+	}
+	parties, err := w.parties(old.Root())
+	return a, parties, err
+}
+
+// parties are the services that a request is addressed to; the default one
+// when it names nobody.
+func (w *written) parties(request fhir.Value) ([]string, error) {
+	parties, err := w.in.Addressees(w.ctx, w.ch.Principal.View("read"), request, nil)
+	if err == nil && w.in.Service != "" && !request.Get("performer").Exists() {
+		parties = []string{w.in.Service}
+	}
+	return parties, err
+}
+
+// shareReferred gives the parties those resources that the document refers to
+// and that are the principal's own: each a new version with wider access.
+func (in *Intake) shareReferred(ctx context.Context, p auth.Principal, root fhir.Value, parties []string, done map[string]bool, now time.Time) ([]store.Write, error) {
+	var writes []store.Write
+	var failed error
+	if done == nil {
+		done = map[string]bool{}
+	}
+	eachReference(root, func(ref fhir.Value) {
+		r, ok := fhir.ParseReference(ref.Text())
+		if !ok || r.Kind != fhir.RefRelative || done[r.Relative()] || failed != nil {
+			return
+		}
+		done[r.Relative()] = true
+		w, err := in.shareOne(ctx, p, key(r.Relative()), parties, now)
+		if failed = err; w.Key.ID != "" {
+			writes = append(writes, w)
+		}
+	})
+	return writes, failed
+}
+
+// shareOne returns the write that gives the parties one resource; the zero
+// Write when there is nothing to give.
+func (in *Intake) shareOne(ctx context.Context, p auth.Principal, k store.Key, parties []string, now time.Time) (store.Write, error) {
+	v, err := in.Store.Read(ctx, p.View("read"), k)
+	if errors.Is(err, store.ErrNotFound) {
+		return store.Write{}, nil
+	}
+	if err != nil || v.Deleted || v.Access.Owner != p.Owner() || slices.Contains(v.Access.Parties, auth.PartyPublic) {
+		return store.Write{}, err
 	}
 	with := auth.NewAccess(v.Access.Owner, append(slices.Clone(v.Access.Parties), parties...)...)
-	if len(with.Parties) == len(v.Access.Parties) || v.Access.Owner != w.ch.Principal.Owner() {
-		return nil
+	if with.Labels = v.Access.Labels; sameAccess(with, v.Access) {
+		return store.Write{}, nil
 	}
-	with.Labels = v.Access.Labels
-	next, err := w.in.rewriteVersion(v, slices.Clone(v.Body), w.now)
-	next.Access = with
-	w.c.Writes = append(w.c.Writes, next)
-	return err
+	res, err := fhir.Decode(v.Body)
+	if err != nil || restricted(res.Root()) {
+		return store.Write{}, err
+	}
+	w, err := in.rewriteVersion(v, slices.Clone(v.Body), now)
+	w.Access = with
+	return w, err
 }
 
 // work starts or ends the Task.

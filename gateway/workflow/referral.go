@@ -63,6 +63,14 @@ func PermitsSharing(consent fhir.Value) bool {
 		consent.At("provision", "type").Text() != "deny"
 }
 
+// Denies reports whether a Consent records that the person says no: it is
+// rejected, or active with a provision that denies.
+func Denies(consent fhir.Value) bool {
+	status := consent.Get("status").Text()
+	return consent.Get("resourceType").Text() == "Consent" &&
+		(status == "rejected" || status == "active" && consent.At("provision", "type").Text() == "deny")
+}
+
 // requesterTypes are the types Task.requester may refer to (R4 Task.requester).
 var requesterTypes = []string{"Device", "Organization", "Patient", "Practitioner", "PractitionerRole", "RelatedPerson"}
 

@@ -94,14 +94,26 @@ var (
 	Refused = Ending{"rejected", "declined-by-service", "Declined by the service", "The service declined the referral."}
 )
 
+// Resumed ends the wait for consent: it has been recorded.
+var Resumed = Ending{"requested", "created", "Created", "Consent or another lawful basis was recorded."}
+
+// AwaitsConsent reports whether a Task is on hold only because no lawful basis
+// was recorded.
+func AwaitsConsent(task fhir.Value) bool {
+	return task.Get("status").Text() == "on-hold" && task.At("businessStatus", "coding", 0, "code").Text() == "awaiting-consent"
+}
+
 // closed are the statuses of a Task that nothing changes any more.
 var closed = []string{"completed", "cancelled", "failed", "rejected", "entered-in-error"}
+
+// Closed returns the statuses of a Task that has ended.
+func Closed() []string { return slices.Clone(closed) }
 
 // IsClosed reports whether a Task has ended.
 func IsClosed(task fhir.Value) bool { return slices.Contains(closed, task.Get("status").Text()) }
 
-// End returns the Task's JSON with the ending written into it; every other
-// byte is as stored.
+// End returns the Task's JSON with the ending (or what resumes it) written into
+// it; every other byte is as stored.
 func End(task fhir.Resource, e Ending, now time.Time) []byte {
 	root := task.Root()
 	ed := fhir.NewEditor(root)
