@@ -30,9 +30,9 @@ test-race: ## Run the tests under the race detector (needs a C compiler)
 	$(GO) test -race ./...
 
 test-mongo: ## Run the suite against a real three-node MongoDB replica set (needs Docker)
-	docker compose up -d --wait
+	docker compose -p trellis-test up -d --wait
 	TRELLIS_TEST_MONGODB='mongodb://127.0.0.1:27017,127.0.0.1:27018,127.0.0.1:27019/?replicaSet=trellis' \
-		$(GO) test -count=1 ./...; status=$$?; docker compose down -v; exit $$status
+		$(GO) test -count=1 ./...; status=$$?; docker compose -p trellis-test down -v; exit $$status
 
 check: proof ## Format, vet, lint, known vulnerabilities, module hygiene
 	@test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { echo 'gofmt these files:'; gofmt -l $$(git ls-files '*.go'); exit 1; }

@@ -49,10 +49,11 @@ type Gateway struct {
 }
 
 // OpenStore opens the store that the configuration names. serving takes the
-// folder for this process alone; other commands share it with a gateway.
-func OpenStore(ctx context.Context, c Config, serving bool) (store.Store, error) {
+// folder for this process alone; other commands share it with a gateway. log
+// takes what the store has to say; nil discards it.
+func OpenStore(ctx context.Context, c Config, serving bool, log *slog.Logger) (store.Store, error) {
 	if c.Mongo != "" {
-		return opened(mongostore.Open(ctx, c.Mongo.Reveal(), mongostore.Options{}))
+		return opened(mongostore.Open(ctx, c.Mongo.Reveal(), mongostore.Options{Log: log}))
 	}
 	if serving {
 		return opened(sqlitestore.Open(c.Data))
@@ -82,7 +83,7 @@ func Open(ctx context.Context, c Config, log *slog.Logger) (_ *Gateway, err erro
 			err = errors.Join(err, g.Close())
 		}
 	}()
-	if g.store, err = OpenStore(ctx, c, true); err != nil {
+	if g.store, err = OpenStore(ctx, c, true, log); err != nil {
 		return nil, err
 	}
 	if err := g.listen(ctx); err != nil {

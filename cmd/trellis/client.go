@@ -45,7 +45,7 @@ func withRegistry(cmd *cobra.Command, f func(*auth.Registry) error) error {
 	if err != nil {
 		return err
 	}
-	s, err := gateway.OpenStore(cmd.Context(), cfg, false)
+	s, err := gateway.OpenStore(cmd.Context(), cfg, false, nil)
 	if err != nil {
 		return err
 	}

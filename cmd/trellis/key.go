@@ -31,7 +31,7 @@ func withKeys(cmd *cobra.Command, f func(*auth.Keys) error) error {
 	if err != nil {
 		return err
 	}
-	s, err := gateway.OpenStore(cmd.Context(), cfg, false)
+	s, err := gateway.OpenStore(cmd.Context(), cfg, false, nil)
 	if err != nil {
 		return err
 	}

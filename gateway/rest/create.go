@@ -119,8 +119,15 @@ func (a *API) change(q *Request, res fhir.Resource, old *store.Version, w *store
 		}
 	}
 	c.Writes = append([]store.Write{*w}, c.Writes...)
-	q.entry.Entities = []string{versionName(w.Key, w.Expect+1)}
-	q.entry.Patients = Patients(w.Key, w.Body)
+	q.entry.Entities, q.entry.Patients = nil, nil
+	for _, x := range c.Writes {
+		q.entry.Entities = append(q.entry.Entities, versionName(x.Key, x.Expect+1))
+		for _, p := range Patients(x.Key, x.Body) {
+			if !slices.Contains(q.entry.Patients, p) {
+				q.entry.Patients = append(q.entry.Patients, p)
+			}
+		}
+	}
 	c.Audit = append([]audit.Entry{q.entry}, c.Audit...)
 	return c, nil
 }

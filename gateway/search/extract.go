@@ -59,6 +59,7 @@ func (r *Registry) Index(res fhir.Resource) []store.Index {
 type extractor struct {
 	base string
 	out  []store.Index
+	seen map[store.Index]bool // of out, once it is long
 }
 
 func (x *extractor) walk(v fhir.Value, n *node) {
@@ -206,10 +207,22 @@ func (x *extractor) date(v fhir.Value, p *Param) {
 	}
 }
 
+// add adds an entry once. Few entries are compared one by one; a document with
+// many gets a set, so that a hostile one costs no more than its size.
 func (x *extractor) add(ix store.Index) {
-	if !slices.Contains(x.out, ix) {
-		x.out = append(x.out, ix)
+	if x.seen == nil && len(x.out) >= 64 {
+		x.seen = make(map[store.Index]bool, 2*len(x.out))
+		for _, o := range x.out {
+			x.seen[o] = true
+		}
 	}
+	if x.seen == nil && slices.Contains(x.out, ix) || x.seen[ix] {
+		return
+	}
+	if x.seen != nil {
+		x.seen[ix] = true
+	}
+	x.out = append(x.out, ix)
 }
 
 // normalText returns s in lower case, without accents and outer space, cut to
