@@ -265,7 +265,7 @@ func (b *builder) provenance() error {
 	if err != nil {
 		return err
 	}
-	return b.author(store.Key{Type: "Provenance", ID: randomID()}, 0, body, b.p.access)
+	return b.author(store.Key{Type: "Provenance", ID: newID()}, 0, body, b.p.access)
 }
 
 // frame adds the record, the original, the claims and the audit entry.

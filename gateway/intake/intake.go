@@ -203,8 +203,9 @@ func (in *Intake) id(parts ...string) string {
 	return h[:8] + "-" + h[8:12] + "-" + h[12:16] + "-" + h[16:20] + "-" + h[20:]
 }
 
-// randomID returns a random UUID (RFC 9562 version 4).
-func randomID() string { return uuid.NewString() }
+// newID returns a UUID of version 7, which keeps new keys together in the
+// store's index.
+func newID() string { return uuid.Must(uuid.NewV7()).String() }
 
 // humanReference makes a reference that people can read to each other:
 // "SP-7KQ4-M2XB".

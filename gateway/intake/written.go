@@ -189,7 +189,7 @@ func (w *written) start() error {
 	if err != nil {
 		return err
 	}
-	return w.add(store.Key{Type: "Provenance", ID: randomID()}, body)
+	return w.add(store.Key{Type: "Provenance", ID: newID()}, body)
 }
 
 func (w *written) add(k store.Key, body []byte) error {

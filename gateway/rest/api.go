@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/google/uuid"
+
 	"trellis.example/auth"
 	"trellis.example/fhir"
 	"trellis.example/gateway/audit"
@@ -94,21 +96,6 @@ func cursorKey(ctx context.Context, s store.Store) ([]byte, error) {
 // now is the time of a write, at the precision that is stored.
 func (a *API) now() time.Time { return a.Clock().UTC().Truncate(time.Millisecond) }
 
-// newID returns a random UUID, version 4, in lower case.
-func newID() string {
-	var b [16]byte
-	rand.Read(b[:])
-	b[6], b[8] = b[6]&0x0f|0x40, b[8]&0x3f|0x80
-	const hex = "0123456789abcdef"
-	var out [36]byte
-	n := 0
-	for i, c := range b {
-		if i == 4 || i == 6 || i == 8 || i == 10 {
-			out[n] = '-'
-			n++
-		}
-		out[n], out[n+1] = hex[c>>4], hex[c&15]
-		n += 2
-	}
-	return string(out[:])
-}
+// newID returns a UUID of version 7: its leading time keeps new keys beside each
+// other in the store's index. Nothing is ordered by it.
+func newID() string { return uuid.Must(uuid.NewV7()).String() }
