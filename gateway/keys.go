@@ -8,13 +8,12 @@ import (
 	"trellis.example/gateway/store"
 )
 
-// The keys that every gateway of one store must share: they make ids and page
-// cursors that strangers cannot guess. Whoever reads the store sees the ids
-// themselves, so the keys may lie there too; private signing keys never do.
+// The key that every gateway of one store must share: it makes ids that
+// strangers cannot guess. Whoever reads the store sees the ids themselves, so
+// the key may lie there too; private signing keys never do.
 const (
-	keyKind   = "shared-key"
-	idKey     = "record-ids"
-	cursorKey = "page-cursors"
+	keyKind = "shared-key"
+	idKey   = "record-ids"
 )
 
 // sharedKey returns the 32-byte key of that name, made by whichever gateway

@@ -55,7 +55,7 @@ func (g *Gateway) takeHL7(ctx context.Context, in *intake.Intake, p mllp.Peer, m
 	var a intake.HL7Answer
 	if err != nil {
 		g.recorder.Count(caller, "intake-hl7v2")
-		a = in.RejectHL7(msg)
+		a = in.RejectHL7(msg, err)
 	} else {
 		ctx = auth.NewContext(ctx, who)
 		a = in.HL7(ctx, intake.Sender{Principal: who, ImpliedConsent: intake.DirectCare(who.Role)}, msg)

@@ -55,12 +55,9 @@ func DirectCare(r auth.Role) bool { return slices.Contains(directCare, r) }
 // document, a result file for a batch, an ACK for HL7 v2; with dryRun=true
 // what would be stored, and nothing is.
 func (in *Intake) Document(r *http.Request, s Sender, id string, publicURL string) (Answer, error) {
-	f, ok := in.Formats(id)
-	if !ok || !f.Info().In {
-		return Answer{}, fhir.Errorf(fhir.NotFound, "there is no such format to send; trellis map list names them")
-	}
-	if !MaySend(s, id) {
-		return Answer{}, NotYourFormat()
+	f, err := in.sent(s, id)
+	if err != nil {
+		return Answer{}, err
 	}
 	if err := mediaType(r, f.Info()); err != nil {
 		return Answer{}, err
@@ -76,7 +73,7 @@ func (in *Intake) Document(r *http.Request, s Sender, id string, publicURL strin
 		}
 		return a, err
 	}
-	body, err := readBody(r, limitOf(id))
+	body, err := readDocument(r, f.Info())
 	if err != nil {
 		return Answer{}, err
 	}
@@ -85,17 +82,40 @@ func (in *Intake) Document(r *http.Request, s Sender, id string, publicURL strin
 		return Answer{Status: http.StatusOK, Type: JSON, Header: http.Header{}, Body: Apply(Agreed(f, s.ImpliedConsent), body, in.Validator).AppendJSON(nil)}, nil
 	case id == "hl7v2":
 		return in.hl7Answer(r.Context(), s, body)
-	case strings.HasSuffix(id, "-csv"):
+	case f.Info().Batch:
 		return in.file(r.Context(), s, f, body)
 	}
 	return in.single(r, s, f, body, publicURL)
 }
 
-func limitOf(id string) int64 {
-	if strings.HasSuffix(id, "-csv") {
-		return fileLimit
+// sent finds the format that the sender may send.
+func (in *Intake) sent(s Sender, id string) (mapping.Format, error) {
+	f, ok := in.Formats(id)
+	if !ok || !f.Info().In {
+		return nil, fhir.Errorf(fhir.NotFound, "there is no such format to send; trellis map list names them")
 	}
-	return documentLimit
+	if !MaySend(s, id) {
+		return nil, NotYourFormat()
+	}
+	return f, nil
+}
+
+// readDocument reads the body. A Bundle with too many entries is refused before
+// anything looks into them.
+func readDocument(r *http.Request, info mapping.Info) ([]byte, error) {
+	limit := documentLimit
+	if info.Batch {
+		limit = fileLimit
+	}
+	body, err := rest.Body(r, limit)
+	if err != nil || !slices.Contains(info.MediaTypes, rest.MediaType) {
+		return body, err
+	}
+	b, err := fhir.DecodeLimit(body, documentLimit)
+	if err != nil {
+		return body, nil //nolint:nilerr // the format names the fault
+	}
+	return body, entryLimit(b)
 }
 
 // mediaType refuses a body that says it is something else. Nothing is guessed
@@ -122,46 +142,50 @@ func dryRun(r *http.Request) (bool, error) {
 
 // single takes one document in that is one record.
 func (in *Intake) single(r *http.Request, s Sender, f mapping.Format, body []byte, publicURL string) (Answer, error) {
+	sub, err := in.only(s, f, body)
+	if err != nil {
+		return Answer{}, err
+	}
+	if sub.Format == "fhir" { // nothing but its sender stands behind it, as with POST /fhir
+		if err := mayCreate(s, sub.Bundle); err != nil {
+			return Answer{}, err
+		}
+		if sub, err = in.literal(r.Context(), sub, publicURL); err != nil {
+			return Answer{}, err
+		}
+	}
+	return in.submitOnce(r, body, sub, func(o Outcome) Answer {
+		h := http.Header{"Location": {publicURL + "/fhir/" + o.Referral.String()}}
+		if o.Status == Unchanged {
+			return Answer{Status: http.StatusOK, Type: FHIRJSON, Header: h, Body: fhir.Outcome([]fhir.Issue{{Severity: fhir.SeverityInformation, Code: fhir.Information, Text: "this record was received before, just like this; nothing was changed"}})}
+		}
+		return Answer{Status: http.StatusCreated, Type: FHIRJSON, Header: h, Body: transactionResponse(publicURL, o, in.Clock())}
+	})
+}
+
+// only reads the document's one record.
+func (in *Intake) only(s Sender, f mapping.Format, body []byte) (Submission, error) {
 	res := f.Read(body)
 	if err := fhir.Faults(res.Faults); err != nil {
 		e := fhir.AsError(err)
 		e.Status = http.StatusBadRequest
-		return Answer{}, e
+		return Submission{}, e
 	}
 	if len(res.Records) != 1 {
-		return Answer{}, fhir.Errorf(fhir.Structure, "expected one record in the document")
+		return Submission{}, fhir.Errorf(fhir.Structure, "expected one record in the document")
 	}
-	sub, err := in.submission(s, f, res.Records[0], original(body, f.Info().MediaTypes[0]))
-	if err != nil {
-		return Answer{}, err
+	return in.submission(s, f, res.Records[0], original(body, f.Info().MediaTypes[0]))
+}
+
+// mayCreate refuses a Bundle that holds a type which the sender's role or
+// scopes do not create.
+func mayCreate(s Sender, b fhir.Resource) error {
+	for _, e := range b.Entries() {
+		if err := s.Require("create", e.Type()); err != nil {
+			return err
+		}
 	}
-	sub.CheckRefs = f.Info().ID == "fhir"
-	claim, first, err := in.idempotency(r, s, sub.Original.Hash)
-	if err != nil || first != nil {
-		return replay(first), err
-	}
-	if claim != nil {
-		sub.Claims = []store.Claim{*claim}
-	}
-	var answer []byte
-	sub.Finish = func(o Outcome) []byte {
-		answer = transactionResponse(publicURL, o, in.Clock())
-		return remember(sub.Original.Hash, answer)
-	}
-	out, err := in.Submit(r.Context(), sub)
-	switch {
-	case err != nil:
-		return Answer{}, err
-	case out.Taken != nil:
-		return in.later(r.Context(), *out.Taken, sub.Original.Hash)
-	case out.Status == Rejected:
-		return Answer{}, &fhir.Error{Issues: out.Issues, Status: http.StatusUnprocessableEntity}
-	}
-	h := http.Header{"Location": {publicURL + "/fhir/" + out.Referral.String()}}
-	if out.Status == Unchanged {
-		return Answer{Status: http.StatusOK, Type: FHIRJSON, Header: h, Body: fhir.Outcome([]fhir.Issue{{Severity: fhir.SeverityInformation, Code: fhir.Information, Text: "this record was received before, just like this; nothing was changed"}})}, nil
-	}
-	return Answer{Status: http.StatusCreated, Type: FHIRJSON, Header: h, Body: answer}, nil
+	return nil
 }
 
 // submission makes a submission of a record that a format read. A record

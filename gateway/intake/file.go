@@ -3,12 +3,17 @@ package intake
 import (
 	"bytes"
 	"context"
+	"errors"
 	"hash/fnv"
+	"log/slog"
 	"net/http"
+	"runtime/debug"
 	"slices"
 	"sync"
 
 	"trellis.example/fhir"
+	"trellis.example/gateway/audit"
+	"trellis.example/gateway/rest"
 	"trellis.example/gateway/store"
 	"trellis.example/mapping"
 	"trellis.example/mapping/csvresult"
@@ -22,19 +27,17 @@ const fileWorkers = 16
 // bad header blocks the file. The answer is the result file, 200 when every
 // row was taken and 422 when none was.
 func (in *Intake) file(ctx context.Context, s Sender, f mapping.Format, body []byte) (Answer, error) {
-	o := original(body, f.Info().MediaTypes[0])
-	if _, err := in.Store.Commit(ctx, store.Commit{Originals: []store.Blob{o}}); err != nil {
-		return Answer{}, err
-	}
-	o.Data = nil // the rows only refer to it
-	rows, issues, err := in.rows(ctx, s, f, body, o)
+	b := &batch{in: in, s: s, f: f, original: original(body, f.Info().MediaTypes[0])}
+	issues, err := b.run(ctx)
 	if err != nil {
 		return Answer{}, err
 	}
-	if bad := fhir.Faults(issues); bad != nil && len(rows) == 0 {
-		e := fhir.AsError(bad)
-		e.Status = http.StatusUnprocessableEntity
-		return Answer{}, e
+	rows := b.rows
+	if len(rows) == 0 {
+		if fhir.Faults(issues) == nil {
+			issues = append(issues, fhir.Issue{Code: fhir.Structure, Text: "the file holds no record"})
+		}
+		return Answer{}, &fhir.Error{Issues: issues, Status: http.StatusUnprocessableEntity}
 	}
 	if len(issues) > 0 { // about the file itself, such as its character set
 		rows = append([]csvresult.Outcome{{Issues: issues}}, rows...)
@@ -47,33 +50,46 @@ func (in *Intake) file(ctx context.Context, s Sender, f mapping.Format, body []b
 	return a, nil
 }
 
-// rows submits every record of the file and returns the outcomes in the order
-// of the file. Rows with the same key keep their order.
-func (in *Intake) rows(ctx context.Context, s Sender, f mapping.Format, body []byte, o store.Blob) ([]csvresult.Outcome, []fhir.Issue, error) {
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	var (
-		wg    sync.WaitGroup
-		mu    sync.Mutex
-		out   []csvresult.Outcome
-		lanes [fileWorkers]chan mapping.Record
-	)
+// A batch is one file on its way in.
+type batch struct {
+	in       *Intake
+	s        Sender
+	f        mapping.Format
+	original store.Blob
+	stop     context.CancelCauseFunc
+
+	keep sync.Once // stores the original
+	kept error
+
+	mu   sync.Mutex
+	rows []csvresult.Outcome
+}
+
+// run submits every record of the file and leaves the outcomes in the order of
+// the file. Rows with the same key keep their order.
+func (b *batch) run(ctx context.Context) ([]fhir.Issue, error) {
+	ctx, b.stop = context.WithCancelCause(ctx)
+	defer b.stop(nil)
+	issues := b.read(ctx)
+	slices.SortFunc(b.rows, func(x, y csvresult.Outcome) int { return x.Row - y.Row })
+	return issues, context.Cause(ctx)
+}
+
+// read hands the records to the lanes and returns when all are done.
+func (b *batch) read(ctx context.Context) []fhir.Issue {
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	var lanes [fileWorkers]chan mapping.Record
 	for i := range lanes {
 		lanes[i] = make(chan mapping.Record, 4)
+		defer close(lanes[i])
 		wg.Go(func() {
 			for rec := range lanes[i] {
-				res, err := in.row(ctx, s, f, rec, o)
-				if err != nil {
-					cancel(err)
-					continue
-				}
-				mu.Lock()
-				out = append(out, rowOutcome(rec, res))
-				mu.Unlock()
+				b.take(ctx, rec)
 			}
 		})
 	}
-	issues := f.ReadStream(bytes.NewReader(body), func(rec mapping.Record) bool {
+	return b.f.ReadStream(bytes.NewReader(b.original.Data), func(rec mapping.Record) bool {
 		select {
 		case lanes[lane(rec.Key)] <- rec:
 			return true
@@ -81,12 +97,78 @@ func (in *Intake) rows(ctx context.Context, s Sender, f mapping.Format, body []b
 			return false
 		}
 	})
-	for _, l := range lanes {
-		close(l)
+}
+
+// take takes one row. What is wrong with the row refuses the row; only a store
+// that is away and a caller that has gone stop the file.
+func (b *batch) take(ctx context.Context, rec mapping.Record) {
+	out, err := b.submit(ctx, rec)
+	if err == nil && out.Status == Rejected {
+		err = b.in.auditRefusal(ctx, Submission{Sender: b.s, Interaction: "intake-" + b.f.Info().ID})
 	}
-	wg.Wait()
-	slices.SortFunc(out, func(a, b csvresult.Outcome) int { return a.Row - b.Row })
-	return out, issues, context.Cause(ctx)
+	if err != nil {
+		b.stop(err)
+		return
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.rows = append(b.rows, rowOutcome(rec, out))
+}
+
+func (b *batch) submit(ctx context.Context, rec mapping.Record) (Outcome, error) {
+	if err := context.Cause(ctx); err != nil {
+		return Outcome{}, err
+	}
+	out, err := b.row(ctx, rec)
+	if err == nil || ctx.Err() != nil || errors.Is(err, store.ErrUnavailable) {
+		return out, err
+	}
+	fault := fhir.AsError(rest.StoreError(err))
+	if fault.HTTPStatus() >= http.StatusInternalServerError {
+		b.in.Log.LogAttrs(ctx, slog.LevelError, "a row was not taken", slog.Int("row", rec.Row), slog.String("error", err.Error()))
+	}
+	return Outcome{Status: Rejected, Issues: fault.Issues}, nil
+}
+
+// errPanic is the error of a row that a fault of the program ended. What it
+// panicked with may hold the row's content and is not kept.
+var errPanic = errors.New("panic")
+
+func (b *batch) row(ctx context.Context, rec mapping.Record) (out Outcome, err error) {
+	defer func() {
+		if recover() != nil {
+			b.in.Log.LogAttrs(ctx, slog.LevelError, "panic", slog.Int("row", rec.Row), slog.String("stack", string(debug.Stack())))
+			out, err = Outcome{}, errPanic
+		}
+	}()
+	sub, err := b.in.submission(b.s, b.f, rec, b.original)
+	if err != nil {
+		return Outcome{}, err
+	}
+	sub.Original.Data = nil // the row only refers to it
+	var kept error
+	sub.Finish = func(o Outcome) []byte { // the row is good: its original must stand before the commit
+		if o.Status != Unchanged {
+			kept = b.keepOriginal(ctx)
+		}
+		return nil
+	}
+	out, err = b.in.Submit(ctx, sub)
+	if kept != nil {
+		return Outcome{}, kept
+	}
+	return out, err
+}
+
+// keepOriginal stores the file, once, for the first row that can be taken: a
+// file of which nothing is taken leaves nothing.
+func (b *batch) keepOriginal(ctx context.Context) error {
+	b.keep.Do(func() {
+		e := b.in.entry(ctx, Submission{Interaction: "intake-" + b.f.Info().ID})
+		e.Action = audit.Create
+		_, b.kept = b.in.Store.Commit(ctx, store.Commit{Originals: []store.Blob{b.original}, Audit: []audit.Entry{e}})
+	})
+	return b.kept
 }
 
 // rowOutcome is one row of the result file. Warnings about items that no such
@@ -108,22 +190,4 @@ func lane(key string) int {
 	h := fnv.New32a()
 	h.Write([]byte(key))
 	return int(h.Sum32() % fileWorkers)
-}
-
-func (in *Intake) row(ctx context.Context, s Sender, f mapping.Format, rec mapping.Record, o store.Blob) (Outcome, error) {
-	if err := context.Cause(ctx); err != nil {
-		return Outcome{}, err
-	}
-	sub, err := in.submission(s, f, rec, o)
-	if err != nil {
-		return Outcome{}, err
-	}
-	out, err := in.Submit(ctx, sub)
-	if e := fhir.AsError(err); err != nil && e.HTTPStatus() < 500 && e.Issues[0].Code == fhir.Conflict {
-		return Outcome{Status: Rejected, Issues: e.Issues}, nil
-	}
-	if err == nil && out.Status == Rejected {
-		err = in.auditRefusal(ctx, sub)
-	}
-	return out, err
 }

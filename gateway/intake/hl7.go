@@ -1,11 +1,15 @@
 package intake
 
 import (
+	"bytes"
 	"context"
 	"crypto/rand"
 	"encoding/json"
 	"errors"
+	"log/slog"
 	"net/http"
+	"slices"
+	"strings"
 	"time"
 
 	"trellis.example/fhir"
@@ -28,30 +32,49 @@ type HL7Answer struct {
 }
 
 // HL7 takes one HL7 v2 message in. The same message again (MSH-3, MSH-4,
-// MSH-10) gets its first acknowledgement; with another content it is AE.
-// It never fails: trouble on our side is AR, and the sender tries again.
+// MSH-10) gets its first acknowledgement; with another content it is AE. A
+// client whose role does not send HL7 v2 gets AR. It never fails: trouble on our
+// side is AR, and the sender tries again. Every answer is audited.
 func (in *Intake) HL7(ctx context.Context, s Sender, msg []byte) HL7Answer {
-	out, ack, err := in.hl7(ctx, s, msg)
-	if ack != nil {
+	sub := Submission{Sender: s, Format: "hl7v2", Interaction: "intake-hl7v2"}
+	out, ack, err := in.hl7(ctx, sub, msg)
+	if err == nil && ack != nil {
 		return HL7Answer{hl7v2.AA, ack}
 	}
+	e := in.entry(ctx, sub)
+	e.Outcome = audit.Refused
 	issues := out.Issues
-	if err == nil {
-		err = in.auditRefusal(ctx, Submission{Sender: s, Interaction: "intake-hl7v2"})
-	}
 	if err != nil {
-		issues = append(issues, fhir.AsError(rest.StoreError(err)).Issues...)
+		fault := fhir.AsError(rest.StoreError(err))
+		e.Outcome = audit.OutcomeOf(fault.HTTPStatus())
+		issues = append(issues, fault.Issues...)
+	}
+	if e.Outcome == audit.Failed {
+		in.Log.LogAttrs(ctx, slog.LevelError, "an HL7 v2 message was not taken", slog.String("error", err.Error()))
+	}
+	// A sender that hung up was refused all the same.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), auditTimeout)
+	defer cancel()
+	if _, err := in.Store.Commit(ctx, store.Commit{Audit: []audit.Entry{e}}); err != nil {
+		issues = []fhir.Issue{{Code: fhir.Transient, Text: "the audit could not be written; send the message again"}}
 	}
 	return in.acknowledge(msg, issues)
 }
+
+// auditTimeout bounds the wait for the audit of a refusal.
+const auditTimeout = 5 * time.Second
 
 func (in *Intake) acknowledge(msg []byte, issues []fhir.Issue) HL7Answer {
 	code := hl7v2.CodeFor(issues)
 	return HL7Answer{code, hl7v2.BuildAck(msg, code, issues, in.Clock(), controlID())}
 }
 
-// RejectHL7 answers a message of a sender that nobody knows.
-func (in *Intake) RejectHL7(msg []byte) HL7Answer {
+// RejectHL7 answers a message whose sender was not found: nobody knows it, or,
+// when err is trouble on our side, nobody could look, and it may send again.
+func (in *Intake) RejectHL7(msg []byte, err error) HL7Answer {
+	if fault := fhir.AsError(rest.StoreError(err)); fault.HTTPStatus() >= http.StatusInternalServerError {
+		return in.acknowledge(msg, fault.Issues)
+	}
 	return in.acknowledge(msg, []fhir.Issue{{Code: fhir.Security, Source: "MSH-3", Text: "this sender is not bound to a partner here"}})
 }
 
@@ -59,21 +82,26 @@ func controlID() string { return "TR" + rand.Text()[:18] }
 
 // hl7 returns the stored or new acknowledgement of an accepted message, or the
 // outcome of a refused one.
-func (in *Intake) hl7(ctx context.Context, s Sender, msg []byte) (Outcome, []byte, error) {
+func (in *Intake) hl7(ctx context.Context, sub Submission, msg []byte) (Outcome, []byte, error) {
+	s := sub.Sender
+	if !MaySend(s, "hl7v2") {
+		return Outcome{Status: Rejected, Issues: fhir.AsError(NotYourFormat()).Issues}, nil, nil
+	}
 	h, err := hl7v2.ReadHeader(msg)
 	var issues []fhir.Issue
 	if err != nil {
 		issues = fhir.AsError(err).Issues
 	}
 	issues = append(issues, h.Check()...)
-	sub := Submission{Sender: s, Format: "hl7v2", Issues: issues, Interaction: "intake-hl7v2"}
 	if fhir.Faults(issues) != nil {
 		return Outcome{Status: Rejected, Issues: issues}, nil, nil
 	}
 	o := original(msg, "application/hl7-v2")
 	claim := store.Claim{Scope: "hl7/" + s.Owner(), Key: h.Key(), Expires: in.Clock().Add(hl7Keep)}
-	if held, taken, err := in.Store.Claimed(ctx, claim.Scope, claim.Key); err != nil || taken {
-		return in.hl7Again(sub, held, o.Hash, err)
+	if held, taken, err := in.Store.Claimed(ctx, claim.Scope, claim.Key); err != nil {
+		return Outcome{}, nil, err
+	} else if taken {
+		return in.hl7Again(ctx, sub, held, o.Hash)
 	}
 	f, ok := in.Formats("hl7v2")
 	if !ok {
@@ -88,7 +116,19 @@ func (in *Intake) hl7(ctx context.Context, s Sender, msg []byte) (Outcome, []byt
 		return Outcome{}, nil, err
 	}
 	sub.Claims = []store.Claim{claim}
-	return in.hl7Submit(ctx, sub, h, msg)
+	return in.hl7Tries(ctx, sub, h, msg)
+}
+
+// hl7Tries takes the message up again when it lost a race with another writer
+// of the same referral.
+func (in *Intake) hl7Tries(ctx context.Context, sub Submission, h hl7v2.Header, msg []byte) (out Outcome, ack []byte, err error) {
+	for range tries {
+		out, ack, err = in.hl7Submit(ctx, sub, h, msg)
+		if err == nil || fhir.AsError(rest.StoreError(err)).Issues[0].Code != fhir.Conflict {
+			break
+		}
+	}
+	return out, ack, err
 }
 
 // hl7Record reads the message's one record; faults of the file are its own.
@@ -109,7 +149,7 @@ func (in *Intake) hl7Submit(ctx context.Context, sub Submission, h hl7v2.Header,
 	var ack []byte
 	sub.Finish = func(o Outcome) []byte {
 		ack = hl7v2.BuildAck(msg, hl7v2.AA, warnings(o.Issues), in.Clock(), controlID())
-		return remember(sub.Original.Hash, ack)
+		return keepAck(sub.Original.Hash, o, ack)
 	}
 	old, _, err := in.recall(ctx, sub)
 	if err != nil {
@@ -118,11 +158,10 @@ func (in *Intake) hl7Submit(ctx context.Context, sub Submission, h hl7v2.Header,
 	if sub.Docs, err = in.came(ctx, sub, old, h); err != nil {
 		return Outcome{}, nil, err
 	}
-	if h.Event != "I12" {
-		if old == nil && !sub.refused() {
-			sub.Issues = append(sub.Issues, fhir.Issue{Code: fhir.NotFound, Source: "RF1-6", Text: "no referral of yours has this originating referral identifier"})
-		}
-		if h.Event == "I14" && !sub.refused() {
+	if h.Event != "I12" && !sub.refused() {
+		if old == nil {
+			sub.Issues = append(slices.Clone(sub.Issues), fhir.Issue{Code: fhir.NotFound, Source: "RF1-6", Text: "no referral of yours has this originating referral identifier"})
+		} else if h.Event == "I14" {
 			return in.hl7Cancel(ctx, sub, old, func() []byte { return ack })
 		}
 	}
@@ -131,9 +170,7 @@ func (in *Intake) hl7Submit(ctx context.Context, sub Submission, h hl7v2.Header,
 	case err != nil || out.Status == Rejected:
 		return out, nil, err
 	case out.Taken != nil:
-		return in.hl7Again(sub, *out.Taken, sub.Original.Hash, nil)
-	case out.Status == Unchanged:
-		return out, hl7v2.BuildAck(msg, hl7v2.AA, nil, in.Clock(), controlID()), nil
+		return in.hl7Again(ctx, sub, *out.Taken, sub.Original.Hash)
 	}
 	return out, ack, nil
 }
@@ -155,17 +192,20 @@ func (in *Intake) came(ctx context.Context, sub Submission, old *record, h hl7v2
 	}, err
 }
 
+// keepAck is what a message's claim keeps: the hash of the message, what became
+// of it, and the acknowledgement.
+func keepAck(hash string, o Outcome, ack []byte) []byte {
+	return append([]byte(hash+" "+o.Referral.String()+"\n"), ack...)
+}
+
 // hl7Again answers a message whose control id was used before.
-func (in *Intake) hl7Again(sub Submission, held store.Claim, hash string, err error) (Outcome, []byte, error) {
-	if err != nil {
-		return Outcome{}, nil, err
+func (in *Intake) hl7Again(ctx context.Context, sub Submission, held store.Claim, hash string) (Outcome, []byte, error) {
+	head, ack, _ := bytes.Cut(held.Answer, []byte("\n"))
+	was, referral, _ := strings.Cut(string(head), " ")
+	if was != hash {
+		return Outcome{Status: Rejected, Issues: []fhir.Issue{{Code: fhir.Duplicate, Source: "MSH-10", Text: "this message control id was used before with another content"}}}, nil, nil
 	}
-	first, err := firstAnswer(held, hash)
-	if err != nil {
-		sub.Issues = []fhir.Issue{{Code: fhir.Duplicate, Source: "MSH-10", Text: "this message control id was used before with another content"}}
-		return Outcome{Status: Rejected, Issues: sub.Issues}, nil, nil
-	}
-	return Outcome{Status: Unchanged}, first, nil
+	return Outcome{Status: Unchanged}, ack, in.auditReplay(ctx, sub, referral)
 }
 
 // hl7Cancel takes a referral back (I14): the request is revoked and its Task
@@ -183,7 +223,7 @@ func (in *Intake) hl7Cancel(ctx context.Context, sub Submission, old *record, ac
 	_, err = in.Store.Commit(ctx, store.Commit{Writes: writes, Claims: sub.Claims,
 		Originals: []store.Blob{sub.Original}, Audit: []audit.Entry{in.changeEntry(ctx, sub, writes, patient)}})
 	if taken, ok := errors.AsType[*store.Taken](err); ok {
-		return in.hl7Again(sub, taken.Claim, sub.Original.Hash, nil)
+		return in.hl7Again(ctx, sub, taken.Claim, sub.Original.Hash)
 	}
 	if err != nil {
 		return Outcome{}, nil, err

@@ -1,31 +1,30 @@
 package intake
 
 import (
-	"context"
 	"fmt"
 	"net/http"
 	"strconv"
-	"strings"
 	"time"
 
 	"trellis.example/fhir"
-	"trellis.example/gateway/store"
+	"trellis.example/gateway/rest"
 )
 
 const (
 	// transactionLimit bounds a transaction's size in bytes.
 	transactionLimit   = 16 << 20
 	transactionEntries = 1000
-	// idempotencyKeep is how long an Idempotency-Key is remembered.
-	idempotencyKeep = 30 * 24 * time.Hour
 )
 
 // Transaction answers POST /fhir: a transaction Bundle whose entries are all
-// new resources, stored together or not at all. allow says whether the caller
-// may create a type. The answer is the transaction-response Bundle; the same
-// Idempotency-Key with the same body gets the first answer.
-func (in *Intake) Transaction(r *http.Request, s Sender, publicURL string, allow func(typ string) error) (Answer, error) {
-	body, err := readBody(r, transactionLimit)
+// new resources, of types that the sender may create, stored together or not at
+// all. The answer is the transaction-response Bundle; the same Idempotency-Key
+// with the same body gets the first answer.
+func (in *Intake) Transaction(r *http.Request, s Sender, publicURL string) (Answer, error) {
+	if err := rest.ContentType(r.Header); err != nil {
+		return Answer{}, err
+	}
+	body, err := rest.Body(r, transactionLimit)
 	if err != nil {
 		return Answer{}, err
 	}
@@ -33,41 +32,33 @@ func (in *Intake) Transaction(r *http.Request, s Sender, publicURL string, allow
 	if err != nil {
 		return Answer{}, err
 	}
-	if err := transactionFaults(b, allow); err != nil {
+	if err := transactionFaults(b, s); err != nil {
 		return Answer{}, err
 	}
-	sub := Submission{Sender: s, Format: "fhir", Bundle: b, CheckRefs: true, Interaction: "transaction",
-		Original: original(body, "application/fhir+json")}
-	claim, first, err := in.idempotency(r, s, sub.Original.Hash)
-	if err != nil || first != nil {
-		return replay(first), err
-	}
-	var answer []byte
-	sub.Finish = func(o Outcome) []byte {
-		answer = transactionResponse(publicURL, o, in.Clock())
-		return remember(sub.Original.Hash, answer)
-	}
-	if claim != nil {
-		sub.Claims = []store.Claim{*claim}
-	}
-	out, err := in.Submit(r.Context(), sub)
-	switch {
-	case err != nil:
+	sub, err := in.literal(r.Context(), Submission{Sender: s, Format: "fhir", Bundle: b, Interaction: "transaction",
+		Original: original(body, rest.MediaType)}, publicURL)
+	if err != nil {
 		return Answer{}, err
-	case out.Taken != nil:
-		return in.later(r.Context(), *out.Taken, sub.Original.Hash)
-	case out.Status == Rejected:
-		return Answer{}, &fhir.Error{Issues: out.Issues, Status: http.StatusUnprocessableEntity}
 	}
-	return Answer{Status: http.StatusOK, Type: FHIRJSON, Header: http.Header{}, Body: answer}, nil
+	return in.submitOnce(r, body, sub, func(o Outcome) Answer {
+		return Answer{Status: http.StatusOK, Type: FHIRJSON, Header: http.Header{}, Body: transactionResponse(publicURL, o, in.Clock())}
+	})
+}
+
+// entryLimit refuses a Bundle with more entries than one commit takes.
+func entryLimit(b fhir.Resource) error {
+	if b.Type() == "Bundle" && b.Root().Get("entry").Len() > transactionEntries {
+		return fhir.StatusErrorf(http.StatusRequestEntityTooLarge, fhir.TooCostly, "a Bundle may have at most %d entries", transactionEntries)
+	}
+	return nil
 }
 
 // transactionFaults names every entry that asks for more than creating.
-func transactionFaults(b fhir.Resource, allow func(string) error) error {
-	root := b.Root()
-	if n := root.Get("entry").Len(); n > transactionEntries {
-		return fhir.Errorf(fhir.TooCostly, "a transaction takes at most %d entries", transactionEntries)
+func transactionFaults(b fhir.Resource, s Sender) error {
+	if err := entryLimit(b); err != nil {
+		return err
 	}
+	root := b.Root()
 	if b.Type() != "Bundle" {
 		return fhir.Errorf(fhir.Invalid, "the base takes a Bundle of type transaction; other resources are posted to their own type")
 	}
@@ -85,7 +76,7 @@ func transactionFaults(b fhir.Resource, allow func(string) error) error {
 		case e.IfNoneExist != "":
 			issues = append(issues, fhir.Issue{Code: fhir.NotSupported, Expression: at + ".request.ifNoneExist", Text: "conditional create is not supported in a transaction"})
 		default:
-			if err := allow(e.Type()); err != nil {
+			if err := s.Require("create", e.Type()); err != nil {
 				return err
 			}
 		}
@@ -107,45 +98,4 @@ func transactionResponse(publicURL string, o Outcome, now time.Time) []byte {
 		out = append(out, `,"etag":"W/\"`+strconv.Itoa(st.Version)+`\"","lastModified":"`+fhir.Instant(now)+`"}}`...)
 	}
 	return append(out, `]}`...)
-}
-
-// idempotency looks up the request's Idempotency-Key. With a key it returns
-// the claim to take; when it was taken before with the same body, the first
-// answer; with another body, an error.
-func (in *Intake) idempotency(r *http.Request, s Sender, hash string) (*store.Claim, []byte, error) {
-	k := r.Header.Get("Idempotency-Key")
-	if k == "" {
-		return nil, nil, nil
-	}
-	if len(k) > 255 {
-		return nil, nil, fhir.Errorf(fhir.Invalid, "the Idempotency-Key is longer than 255 characters")
-	}
-	c := store.Claim{Scope: "idempotency/" + s.ClientID, Key: k, Expires: in.Clock().Add(idempotencyKeep)}
-	held, taken, err := in.Store.Claimed(r.Context(), c.Scope, c.Key)
-	if err != nil || !taken {
-		return &c, nil, err
-	}
-	first, err := firstAnswer(held, hash)
-	return nil, first, err
-}
-
-// later answers a submission that lost its claim to one at the same time.
-func (in *Intake) later(_ context.Context, held store.Claim, hash string) (Answer, error) {
-	first, err := firstAnswer(held, hash)
-	return replay(first), err
-}
-
-func replay(first []byte) Answer {
-	return Answer{Status: http.StatusOK, Type: FHIRJSON, Header: http.Header{"Idempotent-Replayed": {"true"}}, Body: first}
-}
-
-// remember is what a claim keeps: the hash of the body and the answer.
-func remember(hash string, answer []byte) []byte { return append([]byte(hash+"\n"), answer...) }
-
-func firstAnswer(held store.Claim, hash string) ([]byte, error) {
-	was, answer, _ := strings.Cut(string(held.Answer), "\n")
-	if was != hash {
-		return nil, fhir.StatusErrorf(http.StatusUnprocessableEntity, fhir.Duplicate, "this message id was used before with another body")
-	}
-	return []byte(answer), nil
 }
