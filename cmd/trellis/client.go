@@ -41,7 +41,7 @@ func roleNames() string {
 
 // withRegistry runs f on the client registry of the store that the flags name.
 func withRegistry(cmd *cobra.Command, f func(*auth.Registry) error) error {
-	cfg, err := loadConfig(cmd.Flags())
+	cfg, err := loadConfig(cmd)
 	if err != nil {
 		return err
 	}

@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"log/slog"
 	"os"
 	"reflect"
 	"slices"
@@ -15,6 +14,7 @@ import (
 	"github.com/knadh/koanf/providers/posflag"
 	"github.com/knadh/koanf/providers/structs"
 	"github.com/knadh/koanf/v2"
+	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
 	"trellis.example/gateway"
@@ -53,9 +53,20 @@ func envName(flag string) string {
 	return envPrefix + strings.ToUpper(strings.ReplaceAll(flag, "-", "_"))
 }
 
-// loadConfig reads the file, the environment and the flags, in that order of
-// growing weight. A key of the file that is no setting is an error.
-func loadConfig(fs *pflag.FlagSet) (gateway.Config, error) {
+// loadConfig reads the configuration and checks it.
+func loadConfig(cmd *cobra.Command) (gateway.Config, error) {
+	c, err := readConfig(cmd)
+	if err != nil {
+		return c, err
+	}
+	return c, c.Validate()
+}
+
+// readConfig reads the file, the environment and the flags, in that order of
+// growing weight. A key of the file that is no setting is an error; a variable
+// that is none may belong to somebody else and is only warned of.
+func readConfig(cmd *cobra.Command) (gateway.Config, error) {
+	fs := cmd.Flags()
 	var c gateway.Config
 	k := koanf.New(".")
 	if err := k.Load(structs.Provider(gateway.Defaults(), "koanf"), nil); err != nil {
@@ -68,6 +79,9 @@ func loadConfig(fs *pflag.FlagSet) (gateway.Config, error) {
 	if err := loadFile(k, fs, known); err != nil {
 		return c, err
 	}
+	if names := strangers(os.Environ(), known); len(names) > 0 {
+		fmt.Fprintf(cmd.ErrOrStderr(), "trellis: no setting, not used: %s\n", strings.Join(names, ", "))
+	}
 	if err := k.Load(env.Provider(".", env.Opt{Prefix: envPrefix, TransformFunc: fromEnv(known)}), nil); err != nil {
 		return c, err
 	}
@@ -78,7 +92,7 @@ func loadConfig(fs *pflag.FlagSet) (gateway.Config, error) {
 		return c, fmt.Errorf("read the configuration: %w", err)
 	}
 	c.Version = version
-	return c, c.Validate()
+	return c, nil
 }
 
 func loadFile(k *koanf.Koanf, fs *pflag.FlagSet, known map[string]bool) error {
@@ -104,11 +118,30 @@ func loadFile(k *koanf.Koanf, fs *pflag.FlagSet, known map[string]bool) error {
 	return k.Merge(f)
 }
 
-// fromEnv turns TRELLIS_PUBLIC_URL into public-url and leaves out what is no
-// setting.
+// strangers names the variables that look like settings of ours and are none:
+// a misspelt one would otherwise go unnoticed. Those of the tests are known.
+func strangers(environ []string, known map[string]bool) []string {
+	var out []string
+	for _, e := range environ {
+		name, _, _ := strings.Cut(e, "=")
+		tests := strings.HasPrefix(name, envPrefix+"TEST_") || name == envPrefix+"R4_EXAMPLES"
+		if strings.HasPrefix(name, envPrefix) && !tests && name != envPrefix+"CONFIG" && !known[setting(name)] {
+			out = append(out, name)
+		}
+	}
+	slices.Sort(out)
+	return out
+}
+
+// setting turns TRELLIS_PUBLIC_URL into public-url.
+func setting(variable string) string {
+	return strings.ToLower(strings.ReplaceAll(strings.TrimPrefix(variable, envPrefix), "_", "-"))
+}
+
+// fromEnv reads the variables and leaves out what is no setting.
 func fromEnv(known map[string]bool) func(k, v string) (string, any) {
 	return func(k, v string) (string, any) {
-		name := strings.ToLower(strings.ReplaceAll(strings.TrimPrefix(k, envPrefix), "_", "-"))
+		name := setting(k)
 		if !known[name] {
 			return "", nil
 		}
@@ -117,13 +150,4 @@ func fromEnv(known map[string]bool) func(k, v string) (string, any) {
 		}
 		return name, v
 	}
-}
-
-// newLogger logs JSON lines to standard error.
-func newLogger(level string) *slog.Logger {
-	var l slog.Level
-	if err := l.UnmarshalText([]byte(level)); err != nil {
-		l = slog.LevelInfo
-	}
-	return slog.New(slog.NewJSONHandler(os.Stderr, &slog.HandlerOptions{Level: l}))
 }

@@ -27,14 +27,17 @@ func newDemo() *cobra.Command {
 the first start, and send one referral per partner format through its own public
 ports: plain FHIR, HL7 v2 over MLLP, a police CSV and a BaRS message. Then serve
 until interrupted. --once does it on a throw-away folder and free ports, and
-stops.`,
+stops. A database, a public URL and certificates that are set for trellis serve
+are not used.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			cfg, err := loadConfig(cmd.Flags())
+			cfg, err := readConfig(cmd)
 			if err != nil {
 				return err
 			}
-			cfg.Service = demoService
+			if cfg, err = demoConfig(cfg); err != nil {
+				return err
+			}
 			if once {
 				return demoOnce(cmd.Context(), cfg, cmd.OutOrStdout())
 			}
@@ -44,6 +47,19 @@ stops.`,
 	addFlags(cmd.Flags())
 	cmd.Flags().BoolVar(&once, "once", false, "use a throw-away folder and free ports, and stop when done")
 	return cmd
+}
+
+// demoConfig keeps the demo to itself: its clients and documents must not reach
+// a database or an address that others use.
+func demoConfig(cfg gateway.Config) (gateway.Config, error) {
+	cfg.Mongo, cfg.PublicURL, cfg.Service = "", "", demoService
+	cfg.TLSCert, cfg.TLSKey, cfg.MLLPCert, cfg.MLLPKey, cfg.MLLPClientCA = "", "", "", "", ""
+	for _, l := range []struct{ name, addr string }{{"listen", cfg.Listen}, {"admin", cfg.Admin}, {"mllp", cfg.MLLP}} {
+		if !gateway.IsLoopback(l.addr) {
+			return cfg, fmt.Errorf("the demo is for this machine alone: --%s must be a loopback address, such as 127.0.0.1:0", l.name)
+		}
+	}
+	return cfg, cfg.Validate()
 }
 
 func demoOnce(ctx context.Context, cfg gateway.Config, out io.Writer) error {
@@ -61,7 +77,9 @@ func demo(ctx context.Context, cfg gateway.Config, out io.Writer, stay bool) err
 	defer cancel()
 	log := slog.New(slog.NewJSONHandler(io.Discard, nil))
 	if stay {
-		log = newLogger(cfg.LogLevel)
+		var flush func()
+		log, flush = newLogger(os.Stderr, cfg.LogLevel)
+		defer flush()
 	}
 	start := time.Now()
 	g, err := gateway.Open(ctx, cfg, log)

@@ -19,6 +19,7 @@ import (
 	"github.com/google/uuid"
 
 	"trellis.example/auth"
+	"trellis.example/fhir"
 	"trellis.example/gateway"
 	"trellis.example/gateway/intake/mllp"
 )
@@ -81,28 +82,38 @@ func (p *partners) play(ctx context.Context) error {
 
 func (p *partners) sayf(format string, args ...any) { fmt.Fprintf(p.out, format, args...) }
 
-// register makes the demo clients at the first start, and reads their secrets
-// at later ones.
+// register makes the demo clients at the first start and reads their secrets at
+// later ones. A client whose secret is in no file, because a start ended in
+// between, gets a new one.
 func (p *partners) register(ctx context.Context) error {
 	p.known, p.tokens = map[string]partner{}, map[string]string{}
 	path := filepath.Join(p.data, "demo-partners.json")
-	var all []partner
-	b, err := os.ReadFile(path) //nolint:gosec // a file of the data folder
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		if all, err = p.registerAll(ctx); err != nil {
-			return err
-		}
-		b, _ = json.MarshalIndent(all, "", "  ")
-		if err := os.WriteFile(path, b, 0o600); err != nil {
-			return err
-		}
-	case err != nil:
+	if err := p.readPartners(path); err != nil {
 		return err
-	default:
-		if err := json.Unmarshal(b, &all); err != nil {
-			return fmt.Errorf("read %s: %w", path, err)
+	}
+	all := make([]partner, 0, len(demoPartners))
+	for _, x := range demoPartners {
+		x, err := p.ensure(ctx, x)
+		if err != nil {
+			return fmt.Errorf("register %s: %w", x.ID, err)
 		}
+		p.known[x.ID] = x
+		all = append(all, x)
+	}
+	return writePartners(path, all)
+}
+
+func (p *partners) readPartners(path string) error {
+	b, err := os.ReadFile(path) //nolint:gosec // a file of the data folder
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	var all []partner
+	if err := json.Unmarshal(b, &all); err != nil {
+		return fmt.Errorf("read %s: %w", path, err)
 	}
 	for _, x := range all {
 		p.known[x.ID] = x
@@ -110,21 +121,38 @@ func (p *partners) register(ctx context.Context) error {
 	return nil
 }
 
-func (p *partners) registerAll(ctx context.Context) ([]partner, error) {
-	var all []partner
-	for _, x := range demoPartners {
-		n := auth.NewClient{ID: x.ID, Role: x.Role, Org: x.Org}
-		if x.ID == "demo-hospital" {
-			n.MLLP = &auth.MLLPBinding{MSH3: "DEMOPAS", MSH4: x.Org}
-		}
-		_, secret, err := p.g.Auth.Clients.Add(ctx, n)
-		if err != nil {
-			return nil, fmt.Errorf("register %s: %w", x.ID, err)
-		}
-		x.Secret = secret.Reveal()
-		all = append(all, x)
+// writePartners replaces the file whole.
+func writePartners(path string, all []partner) error {
+	b, err := json.MarshalIndent(all, "", "  ") //nolint:gosec // the secrets are what the file is for
+	if err != nil {
+		return err
 	}
-	return all, nil
+	if err := os.WriteFile(path+".new", b, 0o600); err != nil {
+		return err
+	}
+	return os.Rename(path+".new", path)
+}
+
+// ensure returns the partner with the secret of its client.
+func (p *partners) ensure(ctx context.Context, x partner) (partner, error) {
+	var secret auth.Secret
+	switch _, err := p.g.Auth.Clients.Get(ctx, x.ID); {
+	case err == nil && p.known[x.ID].Secret != "":
+		return p.known[x.ID], nil
+	case err == nil:
+		_, secret, err = p.g.Auth.Clients.Rotate(ctx, x.ID, auth.Credentials{})
+		x.Secret = secret.Reveal()
+		return x, err
+	case fhir.AsError(err).HTTPStatus() != http.StatusNotFound:
+		return x, err
+	}
+	n := auth.NewClient{ID: x.ID, Role: x.Role, Org: x.Org}
+	if x.ID == "demo-hospital" {
+		n.MLLP = &auth.MLLPBinding{MSH3: "DEMOPAS", MSH4: x.Org}
+	}
+	_, secret, err := p.g.Auth.Clients.Add(ctx, n)
+	x.Secret = secret.Reveal()
+	return x, err
 }
 
 // document returns a demo document with this run's times and references.

@@ -27,7 +27,7 @@ folder of the gateway that made them.`,
 
 // withKeys runs f on the keys of the gateway whose data folder the flags name.
 func withKeys(cmd *cobra.Command, f func(*auth.Keys) error) error {
-	cfg, err := loadConfig(cmd.Flags())
+	cfg, err := loadConfig(cmd)
 	if err != nil {
 		return err
 	}

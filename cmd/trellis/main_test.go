@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"trellis.example/gateway"
 )
 
 // trellis runs a command as a user would.
@@ -163,31 +165,78 @@ func TestValidate(t *testing.T) {
 func TestConfiguration(t *testing.T) {
 	dir := t.TempDir()
 	file := filepath.Join(dir, "trellis.yaml")
+	var warned bytes.Buffer
 	load := func(content string, args ...string) (string, error) {
 		t.Helper()
 		if err := os.WriteFile(file, []byte(content), 0o600); err != nil {
 			t.Fatal(err)
 		}
 		cmd := newServe()
+		warned.Reset()
+		cmd.SetErr(&warned)
 		if err := cmd.ParseFlags(append(args, "--config", file)); err != nil {
 			t.Fatal(err)
 		}
-		c, err := loadConfig(cmd.Flags())
+		c, err := loadConfig(cmd)
 		return c.Listen + " " + c.Admin + " " + c.MLLP, err
 	}
 	t.Setenv("TRELLIS_ADMIN", "127.0.0.1:2")
 	t.Setenv("TRELLIS_MLLP", "127.0.0.1:3")
 	t.Setenv("TRELLIS_SOMETHING_ELSE", "x")
+	t.Setenv("TRELLIS_PUBLIC_ULR", "https://secret.example")
+	t.Setenv("TRELLIS_TEST_ANYTHING", "x")
+	t.Setenv("TRELLIS_R4_EXAMPLES", "x")
 	got, err := load("listen: 127.0.0.1:1\nadmin: 127.0.0.1:9\n", "--mllp", "off")
 	if want := "127.0.0.1:1 127.0.0.1:2 off"; got != want || err != nil {
 		t.Errorf("file, variable and flag: got %q, %v; want %q", got, err, want)
 	}
-	for _, bad := range []string{"lisen: 127.0.0.1:1\n", "listen: nowhere\nrate: 0\n", "rate: fast\n", "{"} {
+	if want := "trellis: no setting, not used: TRELLIS_PUBLIC_ULR, TRELLIS_SOMETHING_ELSE\n"; warned.String() != want {
+		t.Errorf("warned %q, want %q", warned.String(), want)
+	}
+	for _, bad := range []string{"service: z9d01\n", "listen: 0.0.0.0:0\n", "listen: :8080\n", "listen: '[::]:8080'\n", "lisen: 127.0.0.1:1\n", "listen: nowhere\nrate: 0\n", "rate: fast\n", "{"} {
 		if _, err := load(bad); err == nil {
 			t.Errorf("the file %q was accepted", bad)
 		}
 	}
 	if code, _, errs := trellis(t, "", "serve", "--sandbox", "--listen", "0.0.0.0:0", "--data", dir); code != 2 || !strings.Contains(errs, "loopback") {
 		t.Errorf("sandbox beyond loopback: exit %d, %s", code, errs)
+	}
+}
+
+// TestDemoKeepsToItself: neither a database nor an address that others use.
+func TestDemoKeepsToItself(t *testing.T) {
+	t.Setenv("TRELLIS_MONGO", "mongodb://127.0.0.1:1/?serverSelectionTimeoutMS=100")
+	t.Setenv("TRELLIS_PUBLIC_URL", "https://referrals.example")
+	if code, out, errs := trellis(t, "", "demo", "--once"); code != 0 || strings.Contains(out, "referrals.example") {
+		t.Errorf("settings of trellis serve: exit %d\n%s%s", code, out, errs)
+	}
+	for _, flag := range []string{"--listen=0.0.0.0:0", "--listen=:0", "--admin=192.0.2.1:0", "--mllp=off"} {
+		for _, args := range [][]string{{"demo", flag}, {"demo", "--once", flag}} {
+			if code, _, errs := trellis(t, "", append(args, "--data", t.TempDir())...); code != 2 || !strings.Contains(errs, "loopback") {
+				t.Errorf("%v: exit %d, %s", args, code, errs)
+			}
+		}
+	}
+}
+
+// TestDemoStartsAgain: after a start that ended before it wrote the secrets
+// down, and after one that did not.
+func TestDemoStartsAgain(t *testing.T) {
+	data := t.TempDir()
+	if code, out, errs := trellis(t, "", "client", "add", "demo-surgery", "--role", "gp-practice", "--org", "Y99001", "--data", data); code != 0 {
+		t.Fatalf("add: exit %d\n%s%s", code, out, errs)
+	}
+	for _, start := range []string{"first", "second"} {
+		cfg := gateway.Defaults()
+		cfg.Data, cfg.Listen, cfg.Admin, cfg.MLLP = data, "127.0.0.1:0", "127.0.0.1:0", "127.0.0.1:0"
+		cfg, err := demoConfig(cfg)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var out bytes.Buffer
+		if err := demo(t.Context(), cfg, &out, false); err != nil {
+			t.Errorf("%s start: %v\n%s", start, err, out.String())
+		}
+		time.Sleep(1100 * time.Millisecond) // references of the demo differ by the second
 	}
 }

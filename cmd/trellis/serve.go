@@ -1,6 +1,8 @@
 package main
 
 import (
+	"os"
+
 	"github.com/spf13/cobra"
 
 	"trellis.example/gateway"
@@ -17,14 +19,16 @@ Every flag is also a variable (shown in brackets) and a key of the --config
 file; a flag wins over a variable, a variable over the file. The addresses it
 listens on are printed as JSON log lines; port 0 picks a free one.`,
 		Example: `  trellis serve
-  trellis serve --mongo 'mongodb://db1,db2,db3/?replicaSet=rs0' --listen 0.0.0.0:8443 --tls-cert cert.pem --tls-key key.pem`,
+  trellis serve --mongo 'mongodb://db1,db2,db3/?replicaSet=rs0' --listen 0.0.0.0:8443 --public-url https://referrals.example --tls-cert cert.pem --tls-key key.pem`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			cfg, err := loadConfig(cmd.Flags())
+			cfg, err := loadConfig(cmd)
 			if err != nil {
 				return err
 			}
-			g, err := gateway.Open(cmd.Context(), cfg, newLogger(cfg.LogLevel))
+			log, flush := newLogger(os.Stderr, cfg.LogLevel)
+			defer flush()
+			g, err := gateway.Open(cmd.Context(), cfg, log)
 			if err != nil {
 				return err
 			}
