@@ -72,17 +72,17 @@ func TestBaRSRefusals(t *testing.T) {
 	}
 	// Refusals before the message is looked at carry the standard's codes too.
 	h := barsHeaders()
-	if got := barsCode(t, s.want(s.do("", http.MethodPost, process, h, good), 401)); got != "REC_UNAUTHORIZED login" {
+	if got := barsCode(t, s.want(s.do("", http.MethodPost, process, h, good), 401)); got != "REC_UNAUTHORIZED forbidden" {
 		t.Errorf("without a token: %s", got)
 	}
 	if got := barsCode(t, s.want(s.do("police", http.MethodPost, process, h, good), 403)); got != "REC_FORBIDDEN forbidden" {
 		t.Errorf("as another role: %s", got)
 	}
-	if got := barsCode(t, s.want(s.do("surgery", http.MethodGet, process, h, nil), 405)); got != "REC_METHOD_NOT_ALLOWED not-supported" {
+	if got := barsCode(t, s.want(s.do("surgery", http.MethodGet, process, h, nil), 405)); got != "SEND_METHOD_NOT_ALLOWED not-supported" {
 		t.Errorf("GET: %s", got)
 	}
 	h.Set("Accept", "text/html")
-	if got := barsCode(t, s.want(s.do("surgery", http.MethodPost, process, h, good), 406)); got != "REC_NOT_ACCEPTABLE not-supported" {
+	if got := barsCode(t, s.want(s.do("surgery", http.MethodPost, process, h, good), 406)); got != "REC_NOT_ACCEPTABLE processing" {
 		t.Errorf("HTML wanted: %s", got)
 	}
 	if n := len(s.referrals("worker")); n != 0 {
@@ -211,6 +211,7 @@ func cancellation(t *testing.T, body []byte, id string) []byte {
 	t.Helper()
 	out := pick(t, body, "MessageHeader", "ServiceRequest", "Patient", "Organization")
 	return edit(t, lean(t, out), `"code": "new"`, `"code": "update"`,
+		`bars-message-servicerequest-request-referral`, `bars-message-servicerequest-request-cancelled`,
 		`"status": "active"`, `"id": "`+id+`", "reasonCode": [{"text": "Moved away."}], "status": "revoked"`)
 }
 
@@ -234,5 +235,6 @@ func response(t *testing.T, body []byte, to string) []byte {
 	t.Helper()
 	out := pick(t, body, "MessageHeader", "ServiceRequest", "Patient", "Organization")
 	return edit(t, lean(t, out), `"servicerequest-request"`, `"servicerequest-response"`, `"status": "active"`, `"status": "revoked"`,
+		`bars-message-servicerequest-request-referral`, `bars-message-servicerequest-response-referral`,
 		`"focus": [`, `"response": {"identifier": "`+to+`", "code": "ok"}, "focus": [`)
 }

@@ -15,7 +15,8 @@ import (
 	"trellis.example/mapping/formats/bars"
 )
 
-// barsCancel takes a referral back. Only a current one can be.
+// barsCancel takes a referral back. Only a current one can be: active, not
+// changed here, and nobody at work on it.
 func (in *Intake) barsCancel(ctx context.Context, s Submission, m bars.Message) (Answer, error) {
 	if err := bars.Refusal(append(s.Issues, in.check(s)...)); err != nil {
 		return Answer{}, err
@@ -31,23 +32,53 @@ func (in *Intake) barsCancel(ctx context.Context, s Submission, m bars.Message) 
 		return Answer{}, fhir.Errorf(fhir.NotFound, "no referral of yours has this Bundle.id and ServiceRequest.id")
 	}
 	status := m.Request.Get("status").Text()
-	reason := m.Request.Get("reasonCode")
-	now := in.Clock().UTC().Truncate(time.Millisecond)
-	writes, patient, err := in.closeReferral(ctx, s.Sender.View("read"), key(old.Referral), old.Task, closing{status, reason, endings[status]}, now)
+	done, err := in.end(ctx, s.Sender.View("read"), key(old.Referral), old.Task, closing{
+		status: status, reason: m.Request.Get("reasonCode"), ending: endings[status],
+		current: true, hash: old.Parts[old.Referral],
+	}, in.now())
 	if err != nil {
 		return Answer{}, err
 	}
-	c := store.Commit{Writes: writes, Claims: s.Claims, Audit: []audit.Entry{in.changeEntry(ctx, s, writes, patient)}}
-	o := s.Original
-	o.Refs = []store.Key{key(old.Referral)}
-	c.Originals = []store.Blob{o}
-	if _, err := in.Store.Commit(ctx, c); err != nil {
-		if _, taken := errors.AsType[*store.Taken](err); taken {
-			err = alreadyReceived()
-		}
+	if err := in.commitCancel(ctx, s, key(old.Referral), done); err != nil {
 		return Answer{}, err
 	}
 	return Answer{Status: http.StatusOK, Type: FHIRJSON, Header: http.Header{}, Body: echo(s.Bundle, in.cancelKeys(s, old, m))}, nil
+}
+
+// commitCancel stores the end of the referral with its Provenance, audit and
+// the message as received.
+func (in *Intake) commitCancel(ctx context.Context, s Submission, referral store.Key, done ended) error {
+	origin, err := in.closingProvenance(s, done)
+	if err != nil {
+		return err
+	}
+	writes := append(done.writes, origin)
+	o := s.Original
+	o.Refs = []store.Key{referral}
+	_, err = in.Store.Commit(ctx, store.Commit{Writes: writes, Claims: s.Claims, Originals: []store.Blob{o},
+		Audit: []audit.Entry{in.changeEntry(ctx, s, writes, done.patient)}})
+	if _, taken := errors.AsType[*store.Taken](err); taken {
+		return alreadyReceived()
+	}
+	return err
+}
+
+// closingProvenance says who ended the referral, by which message.
+func (in *Intake) closingProvenance(s Submission, done ended) (store.Write, error) {
+	now := done.writes[0].Updated
+	targets := make([]string, 0, len(done.writes))
+	for _, w := range done.writes {
+		targets = append(targets, versionName(w.Key, w.Expect+1))
+	}
+	body, err := workflow.Provenance(workflow.Origin{Targets: targets, Org: s.Sender.Org, Client: s.Sender.ClientID,
+		Map: s.Map, Hash: s.Original.Hash, Update: true, Now: now})
+	if err != nil {
+		return store.Write{}, err
+	}
+	res, err := fhir.Decode(body)
+	k := store.Key{Type: "Provenance", ID: newID()}
+	return store.Write{View: auth.SystemView(), Key: k, Body: res.Stamp(k.ID, 1, now), Updated: now,
+		Index: in.Index(res), Access: done.access}, err
 }
 
 // cancelKeys finds our ids for the entries of a cancellation: those that came
@@ -68,59 +99,93 @@ type closing struct {
 	status string
 	reason fhir.Value // ServiceRequest.reasonCode of the message, may be absent
 	ending workflow.Ending
+	// current ends only what stands as it was received, with the content of
+	// that hash, and that nobody has begun to work on.
+	current bool
+	hash    string
 }
 
-// closeReferral writes the request's end and its Task's. A referral that is no
-// longer active is a conflict.
+// An ended is what the end of a referral writes.
+type ended struct {
+	writes  []store.Write // the request, and its Task when that is open
+	patient string        // the request's subject
+	access  auth.Access   // of the request
+}
+
+// closeReferral returns what end writes, and the request's subject.
 func (in *Intake) closeReferral(ctx context.Context, view auth.View, referral store.Key, task string, c closing, now time.Time) ([]store.Write, string, error) {
+	done, err := in.end(ctx, view, referral, task, c, now)
+	return done.writes, done.patient, err
+}
+
+// end writes the request's end and its Task's. A referral that is no longer
+// active is a conflict.
+func (in *Intake) end(ctx context.Context, view auth.View, referral store.Key, task string, c closing, now time.Time) (ended, error) {
 	ver, err := in.Store.Read(ctx, view, referral)
 	if err != nil {
-		return nil, "", err
+		return ended{}, err
 	}
 	sr, err := fhir.Decode(ver.Body)
 	if ver.Deleted || err == nil && !workflow.IsActive(sr.Root()) {
-		return nil, "", fhir.Errorf(fhir.Conflict, "the referral is no longer active")
+		return ended{}, fhir.Errorf(fhir.Conflict, "the referral is no longer active")
 	}
 	if err != nil {
-		return nil, "", err
+		return ended{}, err
 	}
-	ed := fhir.NewEditor(sr.Root())
-	ed.SetString(sr.Root().Get("status"), c.status)
-	if c.reason.Exists() {
-		if v := sr.Root().Get("reasonCode"); v.Exists() {
-			ed.SetRaw(v, mergeArrays(v, c.reason))
-		} else {
-			ed.Insert(sr.Root().Get("status"), "reasonCode", c.reason.Raw())
-		}
+	if c.current && contentHash(sr) != c.hash {
+		return ended{}, fhir.Errorf(fhir.Conflict, "the referral was changed here after it was received; read it, and speak to the service")
 	}
-	writes := make([]store.Write, 0, 2)
-	w, err := in.rewriteVersion(ver, ed.Bytes(), now)
+	w, err := in.rewriteVersion(ver, c.edit(sr), now)
 	if err != nil {
-		return nil, "", err
+		return ended{}, err
 	}
-	writes = append(writes, w)
-	if task != "" {
-		w, err = in.endTask(ctx, key(task), c.ending, now)
-		if err != nil {
-			return nil, "", err
-		}
-		if w.Key.ID != "" {
-			writes = append(writes, w)
-		}
+	done := ended{writes: []store.Write{w}, patient: sr.Root().At("subject", "reference").Text(), access: ver.Access}
+	if task == "" {
+		return done, nil
 	}
-	return writes, sr.Root().At("subject", "reference").Text(), nil
+	w, err = in.endTask(ctx, key(task), c, now)
+	if w.Key.ID != "" {
+		done.writes = append(done.writes, w)
+	}
+	return done, err
 }
 
-func (in *Intake) endTask(ctx context.Context, k store.Key, e workflow.Ending, now time.Time) (store.Write, error) {
+// edit writes the end and its reason into the request.
+func (c closing) edit(sr fhir.Resource) []byte {
+	root := sr.Root()
+	ed := fhir.NewEditor(root)
+	ed.SetString(root.Get("status"), c.status)
+	if c.reason.Exists() {
+		if v := root.Get("reasonCode"); v.Exists() {
+			ed.SetRaw(v, mergeArrays(v, c.reason))
+		} else {
+			ed.Insert(root.Get("status"), "reasonCode", c.reason.Raw())
+		}
+	}
+	return ed.Bytes()
+}
+
+// endTask returns the write that ends a Task; the zero Write when there is none
+// to end.
+func (in *Intake) endTask(ctx context.Context, k store.Key, c closing, now time.Time) (store.Write, error) {
 	ver, err := in.Store.Read(ctx, auth.SystemView(), k)
+	if errors.Is(err, store.ErrNotFound) {
+		return store.Write{}, nil
+	}
 	if err != nil || ver.Deleted {
 		return store.Write{}, err
 	}
 	task, err := fhir.Decode(ver.Body)
-	if err != nil || workflow.IsClosed(task.Root()) {
+	if err != nil {
 		return store.Write{}, err
 	}
-	return in.rewriteVersion(ver, workflow.End(task, e, now), now)
+	if status := task.Root().Get("status").Text(); c.current && status != "requested" && status != "on-hold" {
+		return store.Write{}, fhir.Errorf(fhir.Conflict, "the service is at work on the referral; speak to the service")
+	}
+	if workflow.IsClosed(task.Root()) {
+		return store.Write{}, nil
+	}
+	return in.rewriteVersion(ver, workflow.End(task, c.ending, now), now)
 }
 
 // rewriteVersion makes the next version of a resource from edited bytes.
@@ -145,6 +210,9 @@ func (in *Intake) changeEntry(ctx context.Context, s Submission, writes []store.
 	return e
 }
 
+// now is the time as the store keeps it.
+func (in *Intake) now() time.Time { return in.Clock().UTC().Truncate(time.Millisecond) }
+
 // mergeArrays joins the elements of two arrays as they stand.
 func mergeArrays(a, b fhir.Value) []byte {
 	out := []byte{'['}
@@ -159,42 +227,28 @@ func mergeArrays(a, b fhir.Value) []byte {
 	return append(out, ']')
 }
 
-// barsResponse takes word from the service that received a referral: a
-// revoked request ends it, anything else is kept beside it.
+// barsResponse takes word from a service that received a referral that it has
+// ended it. Its role must be one that may change referrals.
 func (in *Intake) barsResponse(ctx context.Context, s Submission, m bars.Message) (Answer, error) {
-	unknown := fhir.Errorf(fhir.NotFound, "the message that this one answers is not known here")
-	doc, err := in.Store.Doc(ctx, barsKind, in.id(barsKind, m.ResponseTo))
-	if errors.Is(err, store.ErrNotFound) {
-		return Answer{}, unknown
-	}
+	ver, err := in.barsAnswered(ctx, s.Sender, m)
 	if err != nil {
 		return Answer{}, err
 	}
-	referral := key(string(doc.Body))
-	ver, err := in.Store.Read(ctx, s.Sender.View("read"), referral)
-	if errors.Is(err, store.ErrNotFound) || ver.Deleted {
-		return Answer{}, unknown
+	if !s.Sender.View("update").Changes("ServiceRequest", ver.Access) {
+		return Answer{}, fhir.Errorf(fhir.Forbidden, "this client's role or scopes do not allow to end a referral")
 	}
+	task := store.Key{Type: "Task", ID: in.id("task", ver.Key.String())}
+	done, err := in.end(ctx, s.Sender.View("read"), ver.Key, task.String(), closing{
+		status: "revoked", reason: m.Request.Get("reasonCode"), ending: responseEnding(m),
+	}, in.now())
 	if err != nil {
 		return Answer{}, err
 	}
-	s.Known = map[string]store.Key{m.RequestURL: referral}
+	s.Known = map[string]store.Key{m.RequestURL: ver.Key}
 	s.Parties = ver.Access.Parties
-	s.Key = "response/" + m.ID + "/" + strings.ToLower(s.Claims[0].Key)
-	if m.Request.Get("status").Text() == "revoked" {
-		task := store.Key{Type: "Task", ID: in.id("task", referral.String())}
-		c := closing{"revoked", m.Request.Get("reasonCode"), responseEnding(m)}
-		now := in.Clock().UTC().Truncate(time.Millisecond)
-		s.Writes, _, err = in.closeReferral(ctx, s.Sender.View("read"), referral, task.String(), c, now)
-		if err != nil {
-			return Answer{}, err
-		}
-	}
-	out, err := in.Submit(ctx, s)
-	if err != nil {
-		return Answer{}, err
-	}
-	return barsAnswer(s.Bundle, out)
+	s.Key = "response/" + m.ID + "/" + s.Claims[0].Key
+	s.Writes = done.writes
+	return in.barsSubmit(ctx, s)
 }
 
 // responseEnding reads why a referral came back: a cancelled Encounter is a

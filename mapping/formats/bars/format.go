@@ -64,10 +64,14 @@ func (Format) Write([]byte) mapping.Written {
 }
 
 // transaction makes the message's resources a transaction, each as received.
+// An entry without a resource, which Parse refuses, is left out.
 func transaction(b fhir.Resource) []byte {
 	out := []byte(`{"resourceType":"Bundle","type":"transaction","entry":[`)
-	for i, e := range b.Entries() {
-		if i > 0 {
+	for _, e := range b.Entries() {
+		if !e.Resource.Exists() {
+			continue
+		}
+		if out[len(out)-1] != '[' {
 			out = append(out, ',')
 		}
 		out = append(out, `{"fullUrl":`...)

@@ -22,7 +22,6 @@ const (
 	EventSystem    = "https://fhir.nhs.uk/CodeSystem/message-events-bars"
 	ReasonSystem   = "https://fhir.nhs.uk/CodeSystem/message-reason-bars"
 	CategorySystem = "https://fhir.nhs.uk/CodeSystem/message-category-servicerequest"
-	ServiceSystem  = "https://fhir.nhs.uk/Id/dos-service-id"
 )
 
 // Versions are the Application versions taken (Bundle.meta.versionId).
@@ -37,7 +36,7 @@ const (
 	Request Kind = iota + 1
 	// Cancel takes a referral back.
 	Cancel
-	// Response brings word of a referral from the one who received it.
+	// Response says that the one who received a referral has ended it.
 	Response
 )
 
@@ -49,8 +48,9 @@ type Message struct {
 	ID string
 	// Header and Request are the MessageHeader and the focus.
 	Header, Request fhir.Value
-	// RequestURL is the full URL of Request.
-	RequestURL string
+	// RequestURL and PatientURL are the full URLs of Request and of the one
+	// Patient.
+	RequestURL, PatientURL string
 	// ResponseTo is MessageHeader.response.identifier.
 	ResponseTo string
 	// Destination is the endpoint of the service addressed, "system|value".
@@ -73,7 +73,7 @@ func Parse(b fhir.Resource) (Message, []fhir.Issue) {
 	m.Kind = kind
 	issues = append(issues, more...)
 	if kind != 0 {
-		issues = append(issues, cardinalities(b, kind)...)
+		issues = append(append(issues, cardinalities(b, kind)...), payload(b, kind)...)
 	}
 	return m, issues
 }
@@ -82,14 +82,14 @@ func Parse(b fhir.Resource) (Message, []fhir.Issue) {
 func (m *Message) envelope() []fhir.Issue {
 	root := m.Bundle.Root()
 	if m.Bundle.Type() != "Bundle" || root.Get("type").Text() != "message" {
-		return one(BadRequest(fhir.Invalid, "Bundle.type", "expected a Bundle of type message"))
+		return single(BadRequest(fhir.Invalid, "Bundle.type", "expected a Bundle of type message"))
 	}
 	version := root.At("meta", "versionId").Text()
 	if version == "" {
-		return one(BadRequest(fhir.Invariant, "Bundle.meta.versionId", "the version of the BaRS Application is missing"))
+		return single(BadRequest(fhir.Invariant, "Bundle.meta.versionId", "the version of the BaRS Application is missing"))
 	}
 	if !slices.Contains(Versions, version) {
-		return one(Unprocessable(fhir.NotSupported, "Bundle.meta.versionId", "this version of the BaRS Application is not supported; expected one of "+strings.Join(Versions, ", ")))
+		return single(Unprocessable(fhir.NotSupported, "Bundle.meta.versionId", "this version of the BaRS Application is not supported; expected one of "+strings.Join(Versions, ", ")))
 	}
 	var issues []fhir.Issue
 	if m.ID == "" {
@@ -112,82 +112,69 @@ func (m *Message) envelope() []fhir.Issue {
 	return issues
 }
 
-// focus finds the ServiceRequest that the header points to.
+// focus finds the ServiceRequest that the header points to, and the Patient.
 func (m *Message) focus() []fhir.Issue {
-	var issues []fhir.Issue
-	if m.Destination == "" {
-		issues = append(issues, BadRequest(fhir.Required, "Bundle.entry[0].resource.destination", "the service addressed is missing; expected an endpoint system|service-id"))
-	}
-	if m.Header.At("source", "endpoint").Text() == "" {
-		issues = append(issues, BadRequest(fhir.Required, "Bundle.entry[0].resource.source.endpoint", "the endpoint to answer to is missing"))
-	}
 	want := m.Header.At("focus", 0, "reference").Text()
 	for _, e := range m.Bundle.Entries() {
-		if want != "" && e.FullURL == want && e.Type() == "ServiceRequest" {
+		switch {
+		case e.Type() == "Patient" && m.PatientURL == "":
+			m.PatientURL = e.FullURL
+		case e.Type() == "ServiceRequest" && want != "" && e.FullURL == want:
 			m.Request, m.RequestURL = e.Resource, e.FullURL
-			return issues
 		}
 	}
-	return append(issues, BadRequest(fhir.Invariant, "Bundle.entry[0].resource.focus", "the focus must be a ServiceRequest of this message"))
+	if m.Request.Exists() {
+		return nil
+	}
+	return single(BadRequest(fhir.Invariant, "Bundle.entry[0].resource.focus", "the focus must be a ServiceRequest of this message"))
 }
 
 // decide follows the receiver's published workflow table.
 func (m *Message) decide() (Kind, []fhir.Issue) {
 	event := m.Header.Get("eventCoding")
-	if !sameURI(event.Get("system").Text(), EventSystem) {
-		return 0, one(BadRequest(fhir.BadValue, "Bundle.entry[0].resource.eventCoding.system", "expected "+EventSystem))
+	if !SameURI(event.Get("system").Text(), EventSystem) {
+		return 0, single(BadRequest(fhir.BadValue, "Bundle.entry[0].resource.eventCoding.system", "expected "+EventSystem))
 	}
 	if !m.isReferral() {
-		return 0, one(BadRequest(fhir.NotSupported, m.Request.Path()+".category", "expected the category referral"))
+		return 0, single(BadRequest(fhir.NotSupported, m.Request.Path()+".category", "expected the category referral"))
 	}
 	status := m.Request.Get("status").Text()
 	switch reason := m.reason(); event.Get("code").Text() + "/" + reason {
 	case "servicerequest-request/new":
-		return m.newRequest(status)
+		return Request, nil
 	case "servicerequest-request/update":
 		if status == "revoked" || status == "entered-in-error" {
 			return Cancel, nil
 		}
-		return 0, one(BadRequest(fhir.Invariant, m.Request.Path()+".status", "an update of a referral can only cancel it (revoked, entered-in-error); send other changes as a new referral"))
-	case "servicerequest-response/new", "servicerequest-response/update":
+		return 0, single(BadRequest(fhir.Invariant, m.Request.Path()+".status", "an update of a referral can only cancel it (revoked, entered-in-error); send other changes as a new referral"))
+	case "servicerequest-response/new":
 		return m.response(status)
+	case "servicerequest-response/update":
+		return 0, single(Unprocessable(fhir.NotSupported, "Bundle.entry[0].resource.reason", "updates of a response are not taken here; expected reason new with a ServiceRequest that is revoked"))
 	case "booking-request/new", "booking-request/update", "booking-response/new", "booking-response/update":
-		return 0, one(Unprocessable(fhir.NotSupported, "Bundle.entry[0].resource.eventCoding.code", "bookings are not taken here; expected servicerequest-request or servicerequest-response"))
+		return 0, single(Unprocessable(fhir.NotSupported, "Bundle.entry[0].resource.eventCoding.code", "bookings are not taken here; expected servicerequest-request or servicerequest-response"))
 	}
-	return 0, one(BadRequest(fhir.BadValue, "Bundle.entry[0].resource", "this event with this reason is not known; expected servicerequest-request with new or update, or servicerequest-response with new"))
+	return 0, single(BadRequest(fhir.BadValue, "Bundle.entry[0].resource", "this event with this reason is not known; expected servicerequest-request with new or update, or servicerequest-response with new"))
 }
 
-func (m *Message) newRequest(status string) (Kind, []fhir.Issue) {
-	var issues []fhir.Issue
-	if status != "active" {
-		issues = append(issues, BadRequest(fhir.Invariant, m.Request.Path()+".status", "a new referral must be active"))
-	}
-	for i, e := range m.Bundle.Entries() {
-		at := entryPath(i) + ".status"
-		switch s := e.Resource.Get("status").Text(); {
-		case e.Type() == "CarePlan" && s != "completed":
-			issues = append(issues, BadRequest(fhir.Invariant, at, "expected completed"))
-		case e.Type() == "Encounter" && s != "triaged" && s != "finished":
-			issues = append(issues, BadRequest(fhir.Invariant, at, "expected triaged or finished"))
-		}
-	}
-	return Request, issues
-}
-
+// response takes the end of a referral; other feedback is not taken.
 func (m *Message) response(status string) (Kind, []fhir.Issue) {
-	if m.ResponseTo == "" {
-		return 0, one(BadRequest(fhir.Required, "Bundle.entry[0].resource.response", "a response must name the message it answers"))
+	at := m.Request.Path() + ".status"
+	switch {
+	case m.ResponseTo == "":
+		return 0, single(BadRequest(fhir.Required, "Bundle.entry[0].resource.response", "a response must name the message it answers"))
+	case status == "revoked":
+		return Response, nil
+	case status == "active" || status == "completed":
+		return 0, single(Unprocessable(fhir.NotSupported, at, "only a response that ends the referral (revoked) is taken here; other progress is read and written on the referral's Task"))
 	}
-	if status != "revoked" && status != "active" && status != "completed" {
-		return 0, one(BadRequest(fhir.Invariant, m.Request.Path()+".status", "expected active, revoked or completed in a response"))
-	}
-	return Response, nil
+	return 0, single(BadRequest(fhir.Invariant, at, "expected revoked in a response"))
 }
 
 func (m *Message) isReferral() bool {
 	for cat := range m.Request.Get("category").Items() {
 		for c := range cat.Get("coding").Items() {
-			if sameURI(c.Get("system").Text(), CategorySystem) && c.Get("code").Text() == "referral" {
+			if SameURI(c.Get("system").Text(), CategorySystem) && c.Get("code").Text() == "referral" {
 				return true
 			}
 		}
@@ -197,16 +184,16 @@ func (m *Message) isReferral() bool {
 
 func (m *Message) reason() string {
 	for c := range m.Header.At("reason", "coding").Items() {
-		if sameURI(c.Get("system").Text(), ReasonSystem) {
+		if SameURI(c.Get("system").Text(), ReasonSystem) {
 			return c.Get("code").Text()
 		}
 	}
 	return ""
 }
 
-// sameURI compares as published material needs: /Id/ and /id/, http and https,
+// SameURI compares as published material needs: /Id/ and /id/, http and https,
 // CodeSystem and Codesystem all occur for one URI.
-func sameURI(a, b string) bool {
+func SameURI(a, b string) bool {
 	cut := func(s string) string {
 		_, rest, ok := strings.Cut(s, "://")
 		if !ok {
