@@ -9,7 +9,7 @@ R4DIR    := build/r4-examples
 export TRELLIS_R4_EXAMPLES ?= $(wildcard $(CURDIR)/$(R4DIR)/package)
 
 .DEFAULT_GOAL := help
-.PHONY: help build run demo test test-race test-mongo check lint bench fuzz golden definitions r4-examples proof clean
+.PHONY: help build run demo test test-race test-mongo check lint vuln bench fuzz golden definitions r4-examples proof clean
 
 help: ## Show what can be made
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -34,7 +34,7 @@ test-mongo: ## Run the suite against a real three-node MongoDB replica set (need
 	TRELLIS_TEST_MONGODB='mongodb://127.0.0.1:27017,127.0.0.1:27018,127.0.0.1:27019/?replicaSet=trellis' \
 		$(GO) test -count=1 ./...; status=$$?; docker compose -p trellis-test down -v; exit $$status
 
-check: proof ## Format, vet, lint, known vulnerabilities, module hygiene
+check: proof ## Format, vet, lint, module hygiene, age of the MongoDB proof
 	@test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { echo 'gofmt these files:'; gofmt -l $$(git ls-files '*.go'); exit 1; }
 	$(GO) vet ./...
 	$(GO) mod verify
@@ -45,6 +45,9 @@ lint: $(LINT)
 
 $(LINT):
 	GOBIN=$(CURDIR)/build/tools $(GO) install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(LINTVER)
+
+vuln: ## Look for known vulnerabilities that the code reaches (needs the public database)
+	$(GO) run golang.org/x/vuln/cmd/govulncheck@v1.8.0 ./...
 
 proof: ## Say on which MongoDB servers the store was proven, loudly when that is out of date
 	@$(GO) run ./gateway/store/mongostore/proof -check
