@@ -11,6 +11,7 @@ import (
 	"net"
 	"net/netip"
 	"net/url"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -37,7 +38,8 @@ type Config struct {
 	// it must be a loopback address.
 	MLLP string `koanf:"mllp" usage:"address for HL7 v2 over MLLP, or off"`
 	// PublicURL is what Location, fullUrl and token audiences say, without a
-	// trailing slash. Default "http://" and the listen address.
+	// trailing slash. Default "http://" and the listen address; required when
+	// that is every address of the machine.
 	PublicURL string `koanf:"public-url" usage:"URL by which partners reach the gateway (default http:// and the listen address)"`
 	// TLSCert and TLSKey are PEM files; with them the public port speaks
 	// HTTPS only.
@@ -84,29 +86,13 @@ const Off = "off"
 
 // Validate reports every problem of the configuration at once.
 func (c Config) Validate() error {
-	var errs []error
+	errs := append(c.checkListeners(), c.checkNames()...)
 	bad := func(format string, args ...any) { errs = append(errs, fmt.Errorf(format, args...)) }
-	if c.Data == "" {
-		bad("data: a folder is required")
-	}
-	for name, addr := range c.listeners() {
-		if _, _, err := net.SplitHostPort(addr); err != nil {
-			bad("%s: want host:port, such as 127.0.0.1:8080", name)
-		} else if c.Sandbox && !isLoopback(addr) {
-			bad("sandbox: %s is not a loopback address; the sandbox has no access rules and must not be reachable from elsewhere", name)
-		}
-	}
-	if c.MLLP != Off && c.MLLPCert == "" && !isLoopback(c.MLLP) {
-		bad("mllp: plain MLLP is for loopback addresses only; give --mllp-cert, --mllp-key and --mllp-client-ca")
-	}
 	if (c.MLLPCert == "") != (c.MLLPKey == "") || (c.MLLPCert == "") != (c.MLLPClientCA == "") {
 		bad("mllp-cert, mllp-key and mllp-client-ca go together")
 	}
 	if (c.TLSCert == "") != (c.TLSKey == "") {
 		bad("tls-cert and tls-key go together")
-	}
-	if c.PublicURL != "" && !isBaseURL(c.PublicURL) {
-		bad("public-url: want http(s)://host[:port][/path] without a trailing slash")
 	}
 	if c.Rate <= 0 || c.Burst <= 0 {
 		bad("rate and burst must be above 0")
@@ -121,6 +107,45 @@ func (c Config) Validate() error {
 		bad("log-level: want debug, info, warn or error")
 	}
 	return errors.Join(errs...)
+}
+
+// checkListeners reports addresses that cannot be, or must not be as they are.
+func (c Config) checkListeners() (errs []error) {
+	bad := func(format string, args ...any) { errs = append(errs, fmt.Errorf(format, args...)) }
+	for name, addr := range c.listeners() {
+		if _, _, err := net.SplitHostPort(addr); err != nil {
+			bad("%s: want host:port, such as 127.0.0.1:8080", name)
+		} else if c.Sandbox && !IsLoopback(addr) {
+			bad("sandbox: %s is not a loopback address; the sandbox has no access rules and must not be reachable from elsewhere", name)
+		}
+	}
+	if c.MLLP != Off && c.MLLPCert == "" && !IsLoopback(c.MLLP) {
+		bad("mllp: plain MLLP is for loopback addresses only; give --mllp-cert, --mllp-key and --mllp-client-ca")
+	}
+	return errs
+}
+
+// odsCode is an organisation's code as the NHS Organisation Data Service gives
+// them.
+var odsCode = regexp.MustCompile(`^[A-Z0-9]{3,12}$`)
+
+// checkNames reports names under which the gateway or its service could not be
+// found.
+func (c Config) checkNames() (errs []error) {
+	bad := func(text string) { errs = append(errs, errors.New(text)) }
+	if c.Data == "" {
+		bad("data: a folder is required")
+	}
+	if c.PublicURL != "" && !isBaseURL(c.PublicURL) {
+		bad("public-url: want http(s)://host[:port][/path] without a trailing slash")
+	}
+	if c.PublicURL == "" && isUnspecified(c.Listen) {
+		bad("public-url: required when listen is every address of the machine; it is the audience of tokens and the base of every Location")
+	}
+	if c.Service != "" && !odsCode.MatchString(c.Service) {
+		bad("service: want an ODS code: 3 to 12 capital letters and digits")
+	}
+	return errs
 }
 
 // proxies reads the networks of Proxies; an address is a network of one.
@@ -148,13 +173,23 @@ func (c Config) listeners() map[string]string {
 	return m
 }
 
-func isLoopback(addr string) bool {
+// IsLoopback reports whether an address to listen on is reachable from this
+// machine alone.
+func IsLoopback(addr string) bool {
 	host, _, err := net.SplitHostPort(addr)
 	if err != nil {
 		return false
 	}
 	ip := net.ParseIP(host)
 	return host == "localhost" || ip != nil && ip.IsLoopback()
+}
+
+// isUnspecified reports that an address to listen on is no address to connect
+// to: 0.0.0.0, [::] or a port alone.
+func isUnspecified(addr string) bool {
+	host, _, err := net.SplitHostPort(addr)
+	ip := net.ParseIP(host)
+	return err == nil && (host == "" || ip != nil && ip.IsUnspecified())
 }
 
 func isBaseURL(s string) bool {

@@ -126,3 +126,18 @@ func TestLabelledReferralStaysVisible(t *testing.T) {
 	more := edit(t, a.body, `"security":[`, `"security":[{"system":"urn:x","code":"other"},`)
 	s.want(s.do("police", "PUT", "/fhir/ServiceRequest/"+id, map[string][]string{"Content-Type": {fhirType}}, more), 422)
 }
+
+// TestFileWithoutRecords: a header alone is refused, as an error, so that it is
+// audited.
+func TestFileWithoutRecords(t *testing.T) {
+	s := newSystem(t, noChange)
+	s.partners()
+	head, _, _ := bytes.Cut(notices(t, "1"), []byte("\n"))
+	a := s.want(s.post("police", "/intake/ppn-csv", "text/csv", append(head, '\n')), 422)
+	if !bytes.Contains(a.body, []byte("OperationOutcome")) {
+		t.Errorf("got %s", a.body)
+	}
+	if n := s.audits("intake"); n != 1 {
+		t.Errorf("%d audit entries, want 1", n)
+	}
+}

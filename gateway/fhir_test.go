@@ -2,6 +2,7 @@ package gateway_test
 
 import (
 	"bytes"
+	"compress/gzip"
 	"fmt"
 	"net/http"
 	"strings"
@@ -184,5 +185,154 @@ func TestLargeAndDeep(t *testing.T) {
 	s.want(s.post("surgery", "/fhir/Patient", fhirType, []byte(`{"resourceType":"Patient","x":`+deep)), 400)
 	if fhir.MaxDepth > 100 {
 		t.Error("the depth limit is no limit")
+	}
+}
+
+// TestIntakeFHIRAsksTheRole: the door for documents opens no type that POST
+// /fhir does not.
+func TestIntakeFHIRAsksTheRole(t *testing.T) {
+	s := newSystem(t, noChange)
+	s.partners()
+	good := document(t, "referral.json", "1")
+	for _, forged := range []string{
+		`{"resourceType": "Provenance", "target": [{"reference": "urn:uuid:3f0a1c52-0000-4000-8000-000000000003"}], "recorded": "2026-03-04T10:15:30Z", "agent": [{"who": {"display": "somebody else"}}]}`,
+		`{"resourceType": "CarePlan", "status": "active", "intent": "plan", "subject": {"reference": "urn:uuid:3f0a1c52-0000-4000-8000-000000000001"}}`,
+		`{"resourceType": "Task", "status": "completed", "intent": "order", "focus": {"reference": "urn:uuid:3f0a1c52-0000-4000-8000-000000000003"}}`,
+	} {
+		s.want(s.post("surgery", "/intake/fhir", fhirType, withEntry(t, good, forged)), 403)
+	}
+	if n := len(s.referrals("surgery")); n != 0 {
+		t.Errorf("refused documents left %d referrals", n)
+	}
+	s.want(s.post("surgery", "/intake/fhir", fhirType, good), 201)
+}
+
+// withEntry returns a transaction with one resource more.
+func withEntry(t *testing.T, bundle []byte, resource string) []byte {
+	t.Helper()
+	typ := strings.Split(resource, `"`)[3]
+	return edit(t, bundle, `"entry": [`, fmt.Sprintf(`"entry": [{"fullUrl": "urn:uuid:3f0a1c52-0000-4000-8000-0000000000aa", "resource": %s, "request": {"method": "POST", "url": %q}},`, resource, typ))
+}
+
+// audits counts the audit entries of an interaction.
+func (s *system) audits(interaction string) int {
+	s.t.Helper()
+	n := 0
+	for e := range s.want(s.get("auditor", "/fhir/AuditEvent?_count=200"), 200).root(s.t).Get("entry").Items() {
+		if bytes.Contains(e.Raw(), []byte(`"`+interaction+`"`)) {
+			n++
+		}
+	}
+	return n
+}
+
+// TestFirstAnswerAgain: an Idempotency-Key gets its first answer whole, status
+// and Location included, each time audited, and stands for one request only.
+func TestFirstAnswerAgain(t *testing.T) {
+	onStores(t, func(t *testing.T, s *system) {
+		s.partners()
+		body := document(t, "referral.json", "1")
+		h := http.Header{"Content-Type": {fhirType}, "Idempotency-Key": {"key-1"}}
+		first := s.want(s.do("surgery", http.MethodPost, "/intake/fhir", h, body), 201)
+		before := s.audits("intake-fhir")
+		again := s.want(s.do("surgery", http.MethodPost, "/intake/fhir", h, body), 201)
+		if l := again.Header.Get("Location"); l == "" || l != first.Header.Get("Location") || !bytes.Equal(again.body, first.body) {
+			t.Errorf("the repeat got Location %q and\n%s\nwant %q and\n%s", l, again.body, first.Header.Get("Location"), first.body)
+		}
+		if n := s.audits("intake-fhir"); n != before+1 {
+			t.Errorf("the repeat left %d audit entries, want 1", n-before)
+		}
+		patient := []byte(`{"resourceType":"Patient","name":[{"family":"Example"}],"birthDate":"1951-06-02"}`)
+		s.want(s.do("surgery", http.MethodPost, "/fhir", h, body), 422)
+		s.want(s.do("surgery", http.MethodPost, "/intake/fhir", h, edit(t, body, "Rowan", "Robin")), 422)
+		s.want(s.do("surgery", http.MethodPost, "/fhir/Patient", h, patient), 422)
+		h.Set("Idempotency-Key", "key-2")
+		s.want(s.do("surgery", http.MethodPost, "/fhir/Patient", h, patient), 201)
+		s.want(s.do("surgery", http.MethodPost, "/fhir", h, body), 422)
+		only(t, s.referrals("surgery"))
+		// What stands here already is answered 200, and so is its repeat.
+		h.Set("Idempotency-Key", "key-3")
+		s.want(s.do("surgery", http.MethodPost, "/intake/fhir", h, body), 200)
+		s.want(s.do("surgery", http.MethodPost, "/intake/fhir", h, body), 200)
+		s.want(s.do("surgery", http.MethodPost, "/intake/fhir", h, edit(t, body, "Rowan", "Robin")), 422)
+	})
+}
+
+// TestTransactionReferences: what cannot be followed is refused at its place,
+// and no value is shown.
+func TestTransactionReferences(t *testing.T) {
+	s := newSystem(t, noChange)
+	s.partners()
+	s.partner("branch", "gp-practice", "Y99001", nil)
+	body := document(t, "referral.json", "1")
+	stored := s.want(s.post("surgery", "/fhir/Patient", fhirType, []byte(`{"resourceType":"Patient","name":[{"family":"Example"}],"birthDate":"1951-06-02"}`)), 201)
+	patient := s.g.PublicURL + "/fhir/Patient/" + stored.root(t).Get("id").Text()
+	tests := []struct {
+		who, reference string
+		status         int
+	}{
+		{"surgery", "Patient?identifier=https://fhir.nhs.uk/Id/nhs-number|9991234004", 422},
+		{"surgery", s.g.PublicURL + "/fhir/Patient/9991234004", 422},
+		{"surgery", patient + "/_history/2", 422},
+		{"other", patient, 422}, // not shared with it
+		{"surgery", "urn:oid:1.2.9991234004", 422},
+		{"surgery", patient, 200},
+		{"branch", patient + "/_history/1", 200},
+		{"surgery", "https://elsewhere.example/fhir/Patient/1", 200},
+	}
+	for _, tt := range tests {
+		doc := edit(t, body, `"resourceType": "RiskAssessment",`, fmt.Sprintf(`"resourceType": "RiskAssessment", "basis": [{"reference": %q}],`, tt.reference))
+		if tt.who == "other" {
+			doc = edit(t, doc, "Y99001", "Y99002")
+		}
+		a := s.post(tt.who, "/fhir", fhirType, doc)
+		if a.StatusCode != tt.status {
+			t.Errorf("%s: got %s, want %d\n%s", tt.reference, a.Status, tt.status, a.body)
+		}
+		if tt.status == 422 && (!bytes.Contains(a.body, []byte("Bundle.entry[3].resource.basis[0].reference")) || bytes.Contains(a.body, []byte("9991234004"))) {
+			t.Errorf("%s: the answer does not name the place alone:\n%s", tt.reference, a.body)
+		}
+		if b := s.post(tt.who, "/intake/fhir", fhirType, doc); b.StatusCode/100 != tt.status/100 {
+			t.Errorf("/intake/fhir, %s: got %s", tt.reference, b.Status)
+		}
+	}
+}
+
+// TestBodies: what both doors say of encodings, media types and sizes.
+func TestBodies(t *testing.T) {
+	s := newSystem(t, noChange)
+	s.partners()
+	body := document(t, "referral.json", "1")
+	var zipped bytes.Buffer
+	z := gzip.NewWriter(&zipped)
+	z.Write(body)
+	z.Close()
+	many := []byte(`{"resourceType":"Bundle","type":"transaction","entry":[` + strings.Repeat(`{},`, 1000) + `{}]}`)
+	tests := []struct {
+		path, contentType, encoding string
+		body                        []byte
+		status                      int
+	}{
+		{"/fhir", fhirType, "gzip", zipped.Bytes(), 200},
+		{"/intake/fhir", fhirType, "gzip", zipped.Bytes(), 201},
+		{"/fhir", fhirType, "br", body, 415},
+		{"/intake/fhir", fhirType, "br", body, 415},
+		{"/fhir", fhirType, "gzip", body, 400},
+		{"/fhir", "text/plain", "", body, 415},
+		{"/fhir", "", "", body, 415},
+		{"/fhir", "application/fhir+xml", "", body, 415},
+		{"/fhir", fhirType, "", many, 413},
+		{"/intake/fhir", fhirType, "", many, 413},
+		{"/intake/fhir", fhirType, "", edit(t, many, "transaction", "collection"), 413},
+		{"/intake/fhir?dryRun=true", fhirType, "", many, 413},
+	}
+	for _, tt := range tests {
+		h := http.Header{"Content-Type": {tt.contentType}}
+		if tt.encoding != "" {
+			h.Set("Content-Encoding", tt.encoding)
+		}
+		if a := s.do("surgery", http.MethodPost, tt.path, h, tt.body); a.StatusCode != tt.status {
+			t.Errorf("%s %q %q: got %s, want %d\n%.300s", tt.path, tt.contentType, tt.encoding, a.Status, tt.status, a.body)
+		}
 	}
 }

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"trellis.example/auth"
 )
 
 const hl7Type = "application/hl7-v2"
@@ -141,5 +143,41 @@ func TestBrokenFrame(t *testing.T) {
 	}
 	if ack := s.hl7(document(t, "referral.hl7", "1")); !strings.Contains(ack, "\nMSA|AA|") {
 		t.Errorf("after broken frames a good message got\n%s", ack)
+	}
+}
+
+// TestHL7AsksTheRole: a client whose role does not send HL7 v2 gets AR, however
+// it is bound, and the refusal is audited as its own.
+func TestHL7AsksTheRole(t *testing.T) {
+	s := newSystem(t, noChange)
+	s.partners()
+	s.partner("watcher", "auditor", "", &auth.MLLPBinding{MSH3: "WATCHER", MSH4: "RZ901"})
+	s.partner("station", "police", "P98", &auth.MLLPBinding{MSH3: "STATION", MSH4: "RZ901"})
+	for _, who := range []string{"WATCHER", "STATION"} {
+		before := s.audits("intake-hl7v2")
+		if ack := s.hl7(edit(t, document(t, "referral.hl7", "1"), "DEMOPAS", who)); !strings.Contains(ack, "\nMSA|AR|DEMO1") {
+			t.Errorf("%s got\n%s", who, ack)
+		}
+		if n := s.audits("intake-hl7v2") - before; n != 1 {
+			t.Errorf("%s left %d audit entries, want 1", who, n)
+		}
+	}
+	if n := len(s.referrals("worker")); n != 0 {
+		t.Errorf("they left %d referrals", n)
+	}
+}
+
+// TestHL7IsAudited: every message leaves an audit entry, repeats and refusals
+// too.
+func TestHL7IsAudited(t *testing.T) {
+	s := newSystem(t, noChange)
+	s.partners()
+	msg := document(t, "referral.hl7", "1")
+	for i, m := range [][]byte{msg, msg, edit(t, msg, "Specimen", "Another"), edit(t, msg, "DEMO1", "DEMO2"), edit(t, msg, "|2.5.1|", "|9.1|")} {
+		before := s.audits("intake-hl7v2")
+		ack := s.hl7(m)
+		if n := s.audits("intake-hl7v2") - before; n != 1 {
+			t.Errorf("message %d left %d audit entries, want 1:\n%s", i, n, ack)
+		}
 	}
 }

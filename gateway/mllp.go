@@ -120,7 +120,7 @@ func (g *Gateway) deliver(ctx context.Context) error {
 // the certificate of the MLLP port.
 func (g *Gateway) sendHL7(ctx context.Context, addr string, msg []byte) ([]byte, error) {
 	var config *tls.Config
-	if !isLoopback(addr) {
+	if !IsLoopback(addr) {
 		server, err := g.mllpTLS()
 		if err != nil || server == nil {
 			return nil, errors.Join(errors.New("answers beyond this machine need --mllp-cert, --mllp-key and --mllp-client-ca"), err)

@@ -365,5 +365,5 @@ func ExampleConfig_Validate() {
 	c := gateway.Defaults()
 	c.Sandbox, c.Listen, c.MLLP = true, "0.0.0.0:8080", "0.0.0.0:2575"
 	fmt.Println(strings.Count(c.Validate().Error(), "\n") + 1)
-	// Output: 3
+	// Output: 4
 }
