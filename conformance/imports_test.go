@@ -30,7 +30,6 @@ var onlyIn = map[string]string{
 	"github.com/ory/fosite":                 "auth",
 	"go.mongodb.org/mongo-driver":           "gateway/store/mongostore",
 	"modernc.org/sqlite":                    "gateway/store/sqlitestore",
-	"github.com/gofhir/fhirpath":            "profiles",
 	"github.com/spf13/cobra":                "cmd",
 	"github.com/golang-jwt/jwt":             "auth",
 	"github.com/santhosh-tekuri/jsonschema": "mapping",
