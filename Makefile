@@ -15,7 +15,7 @@ help: ## Show what can be made
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
 
 build: ## Build the one binary, build/trellis
-	$(GO) build -trimpath -o $(BIN) ./cmd/trellis
+	$(GO) build -o $(BIN) ./cmd/trellis
 
 run: build ## Start on loopback with the embedded store, send one referral per partner format, then serve
 	$(BIN) demo --data $(DATA)
