@@ -38,6 +38,9 @@ are not used.`,
 			if cfg, err = demoConfig(cfg); err != nil {
 				return err
 			}
+			if !cmd.Flags().Changed("log-level") {
+				cfg.LogLevel = "warn" // the steps are for reading, without a log between them
+			}
 			if once {
 				return demoOnce(cmd.Context(), cfg, cmd.OutOrStdout())
 			}
