@@ -78,7 +78,7 @@ func demoOnce(ctx context.Context, cfg gateway.Config, out io.Writer) error {
 func demo(ctx context.Context, cfg gateway.Config, out io.Writer, stay bool) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	log := slog.New(slog.NewJSONHandler(io.Discard, nil))
+	log := slog.New(slog.DiscardHandler)
 	if stay {
 		var flush func()
 		log, flush = newLogger(os.Stderr, cfg.LogLevel)

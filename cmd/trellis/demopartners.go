@@ -189,7 +189,7 @@ func (p *partners) sendHL7(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	defer c.Close()
+	defer func() { _ = c.Close() }()
 	ack, err := c.Send(ctx, document("referral.hl7"))
 	if err != nil {
 		return "", err
