@@ -41,6 +41,9 @@ func (in *Intake) ProcessMessage(r *http.Request, s Sender) (Answer, error) {
 		return Answer{}, err
 	}
 	b, err := fhir.DecodeLimit(body, barsLimit)
+	if err == nil {
+		err = entryLimit(b)
+	}
 	if err != nil {
 		return Answer{}, err
 	}

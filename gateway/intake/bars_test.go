@@ -1,0 +1,142 @@
+package intake_test
+
+import (
+	"context"
+	"encoding/base64"
+	"errors"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"github.com/google/uuid"
+
+	"trellis.example/auth"
+	"trellis.example/fhir"
+	"trellis.example/gateway/intake"
+	"trellis.example/gateway/store"
+)
+
+// process sends a message as the surgery, or as the service.
+func process(t *testing.T, in *intake.Intake, org, body string) (intake.Answer, error) {
+	t.Helper()
+	role := auth.Role("gp-practice")
+	if org == "Z9D01" {
+		role = "link-worker"
+	}
+	ctx, s := caller(t, org, role, org)
+	r := httptest.NewRequestWithContext(ctx, http.MethodPost, "/fhir/$process-message", strings.NewReader(body))
+	r.Header = http.Header{
+		"Content-Type": {"application/fhir+json"}, "X-Request-Id": {uuid.NewString()}, "X-Correlation-Id": {uuid.NewString()},
+		"Nhsd-Target-Identifier": {base64.StdEncoding.EncodeToString([]byte(`{"value":"9900000001","system":"https://fhir.nhs.uk/Id/dos-service-id"}`))},
+	}
+	return in.ProcessMessage(r, s)
+}
+
+const bundle = "0d4f0000-0000-4000-8000-000000000001"
+
+func barsMessage(t *testing.T) string {
+	t.Helper()
+	return strings.ReplaceAll(demo(t, "message.json", "1"), "{{uuid}}", bundle)
+}
+
+// refusedWork is the service's word that it has ended the referral. It carries
+// all that the referral did.
+func refusedWork(t *testing.T) string {
+	t.Helper()
+	return strings.NewReplacer(`"servicerequest-request"`, `"servicerequest-response"`, `"status": "active",
+    "intent": "plan"`, `"status": "revoked", "intent": "plan"`, `servicerequest-request-referral"
+   }`, `servicerequest-response-referral"
+   }`, `"focus": [`, `"response": {"identifier": "`+bundle+`", "code": "ok"}, "focus": [`,
+		`    "requester": {
+     "reference": "urn:uuid:7c1d0000-0000-4000-8000-000000000009"
+    },
+`, "").Replace(barsMessage(t))
+}
+
+// A lacking store answers as if it had no resource or doc of that type or kind,
+// or with an error.
+type lacking struct {
+	store.Store
+	typ, kind string
+	err       error
+}
+
+func (l lacking) Read(ctx context.Context, v auth.View, k store.Key) (store.Version, error) {
+	if k.Type == l.typ {
+		return store.Version{}, store.ErrNotFound
+	}
+	return l.Store.Read(ctx, v, k)
+}
+
+func (l lacking) Doc(ctx context.Context, kind, id string) (store.Doc, error) {
+	if kind == l.kind {
+		return store.Doc{}, l.err
+	}
+	return l.Store.Doc(ctx, kind, id)
+}
+
+// on returns the house's Intake on another store.
+func (h *house) on(t *testing.T, s store.Store) *intake.Intake {
+	t.Helper()
+	d := h.Deps
+	d.Store = s
+	in, err := intake.New(d)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return in
+}
+
+func TestBaRSResponseWithoutTask(t *testing.T) {
+	h := newHouse(t)
+	if _, err := process(t, h.Intake, "Y99001", barsMessage(t)); err != nil {
+		t.Fatal(err)
+	}
+	a, err := process(t, h.on(t, lacking{Store: h, typ: "Task"}), "Z9D01", refusedWork(t))
+	if err != nil || a.Status != http.StatusOK {
+		t.Fatalf("a response to a referral without a Task: %d %v", a.Status, err)
+	}
+	last := h.commits[len(h.commits)-1]
+	for _, w := range last.Writes {
+		if w.Key.Type == "ServiceRequest" && strings.Contains(string(w.Body), `"revoked"`) {
+			return
+		}
+	}
+	t.Error("the referral was not ended")
+}
+
+// TestBaRSIndexOrNothing: a referral that could not be named in a response is
+// not taken.
+func TestBaRSIndexOrNothing(t *testing.T) {
+	h := newHouse(t)
+	away := errors.Join(store.ErrUnavailable, errors.New("on fire"))
+	_, err := process(t, h.on(t, lacking{Store: h, kind: "bars-message", err: away}), "Y99001", barsMessage(t))
+	if !errors.Is(err, store.ErrUnavailable) || len(h.commits) != 0 {
+		t.Errorf("%d commits, %v; want the store's error and none", len(h.commits), err)
+	}
+	if a, err := process(t, h.Intake, "Y99001", barsMessage(t)); err != nil || a.Status != http.StatusOK {
+		t.Errorf("once the store is back: %d %v", a.Status, err)
+	}
+}
+
+// TestBaRSLosesARace: another message to the same service under the same id
+// came in between; both are found afterwards.
+func TestBaRSLosesARace(t *testing.T) {
+	h := newHouse(t)
+	lost := false
+	h.fail = func(c store.Commit) error {
+		if lost || len(c.Docs) < 2 {
+			return nil
+		}
+		lost = true
+		_, err := h.Store.Commit(t.Context(), store.Commit{Docs: []store.DocWrite{{Kind: c.Docs[0].Kind, ID: c.Docs[0].ID, Body: []byte(`{"referrals":["ServiceRequest/other"]}`)}}})
+		return err
+	}
+	if _, err := process(t, h.Intake, "Y99001", barsMessage(t)); err != nil || !lost {
+		t.Fatalf("lost %t: %v", lost, err)
+	}
+	if a, err := process(t, h.Intake, "Z9D01", refusedWork(t)); err != nil || a.Status != http.StatusOK {
+		t.Errorf("response after the race: %d %v", a.Status, fhir.AsError(err))
+	}
+}
