@@ -3,6 +3,7 @@ package path
 import (
 	"errors"
 	"fmt"
+	"sync"
 
 	"trellis.example/fhir"
 	"trellis.example/fhir/definitions"
@@ -20,6 +21,19 @@ type Path struct {
 	root  expr
 	table *definitions.Table
 	empty bool
+
+	// Made when first used, because they bind the tables of further types.
+	once  sync.Once
+	quick quick // nil when there is none
+	chain chain // nil when the expression is more than names
+	last  string
+}
+
+func (p *Path) prepare() {
+	p.quick = quickOf(p.root, p.table)
+	if c, last, ok := chainOf(p.root, p.table); ok && last != nil {
+		p.chain, p.last = c, last.Type
+	}
 }
 
 // Compile compiles an expression for values of a root type, such as
@@ -58,6 +72,10 @@ func (p *Path) Empty() bool { return p.empty }
 // other computed values are not yielded. Evaluation stops when yield returns
 // false.
 func (p *Path) Eval(v fhir.Value, yield func(v fhir.Value, typeName string) bool) {
+	if p.once.Do(p.prepare); p.chain != nil {
+		p.chain.each(v, func(v fhir.Value, shadow bool) bool { return shadow || yield(v, p.last) })
+		return
+	}
 	e := newEnv(v, p.table)
 	defer e.release()
 	p.root.eval(e, e.root)
@@ -80,6 +98,11 @@ func (p *Path) Eval(v fhir.Value, yield func(v fhir.Value, typeName string) bool
 // Count returns how many values the expression selects in v, primitives that
 // have extensions but no value included.
 func (p *Path) Count(v fhir.Value) int {
+	if p.once.Do(p.prepare); p.chain != nil {
+		n := 0
+		p.chain.each(v, func(fhir.Value, bool) bool { n++; return true })
+		return n
+	}
 	e := newEnv(v, p.table)
 	defer e.release()
 	p.root.eval(e, e.root)
@@ -98,6 +121,16 @@ type Context struct {
 // Holds evaluates an invariant: it is broken only when the result is false. An
 // empty result, which FHIRPath gives when something cannot be decided, holds.
 func (p *Path) Holds(v fhir.Value, in Context) (bool, error) {
+	if p.once.Do(p.prepare); p.quick != nil {
+		if a := p.quick(v); a != unsure {
+			return a != isFalse, nil
+		}
+	}
+	return p.evaluate(v, in)
+}
+
+// evaluate is Holds without the quick test.
+func (p *Path) evaluate(v fhir.Value, in Context) (bool, error) {
 	e := newEnv(v, p.table)
 	defer e.release()
 	if in.Resource.Exists() {
