@@ -14,6 +14,7 @@ import (
 	"github.com/google/uuid"
 
 	"trellis.example/fhir"
+	"trellis.example/gateway"
 )
 
 const process = "/fhir/$process-message"
@@ -378,6 +379,18 @@ func withProvenance(t *testing.T, s *system, version, task string) {
 		}
 	}
 	t.Errorf("%s has no Provenance", version)
+}
+
+// TestBaRSInTheSandbox: a test client may send and cancel; it has no Task.
+func TestBaRSInTheSandbox(t *testing.T) {
+	s := newSystem(t, func(c *gateway.Config) { c.Sandbox = true })
+	s.partner("kit", "sandbox", "", nil)
+	body := document(t, "message.json", "1")
+	id := s.want(s.do("kit", http.MethodPost, process, barsHeaders(), body), 200).root(t).At("entry", 1, "resource", "id").Text()
+	s.want(s.do("kit", http.MethodPost, process, barsHeaders(), cancellation(t, body, id)), 200)
+	if got := s.want(s.get("kit", "/fhir/ServiceRequest/"+id), 200).root(t).Get("status").Text(); got != "revoked" {
+		t.Errorf("request is %s, want revoked", got)
+	}
 }
 
 // TestBaRSResponse: the service says that the person did not attend.

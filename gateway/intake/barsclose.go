@@ -28,18 +28,19 @@ func (in *Intake) barsCancel(ctx context.Context, s Submission, m bars.Message) 
 	if old == nil {
 		return Answer{}, fhir.Errorf(fhir.NotFound, "no referral of yours has this Bundle.id")
 	}
-	if id := m.Request.Get("id").Text(); id != "" && id != key(old.Referral).ID {
+	request := old.request()
+	if id := m.Request.Get("id").Text(); id != "" && id != request.ID {
 		return Answer{}, fhir.Errorf(fhir.NotFound, "no referral of yours has this Bundle.id and ServiceRequest.id")
 	}
 	status := m.Request.Get("status").Text()
-	done, err := in.end(ctx, s.Sender.View("read"), key(old.Referral), old.Task, closing{
+	done, err := in.end(ctx, s.Sender.View("read"), request, old.Task, closing{
 		status: status, reason: m.Request.Get("reasonCode"), ending: endings[status],
-		current: true, hash: old.Parts[old.Referral],
+		current: true, hash: old.Parts[request.String()],
 	}, in.now())
 	if err != nil {
 		return Answer{}, err
 	}
-	if err := in.commitCancel(ctx, s, key(old.Referral), done); err != nil {
+	if err := in.commitCancel(ctx, s, request, done); err != nil {
 		return Answer{}, err
 	}
 	return Answer{Status: http.StatusOK, Type: FHIRJSON, Header: http.Header{}, Body: echo(s.Bundle, in.cancelKeys(s, old, m))}, nil
@@ -81,6 +82,17 @@ func (in *Intake) closingProvenance(s Submission, done ended) (store.Write, erro
 		Index: in.Index(res), Access: done.access}, err
 }
 
+// request is the one ServiceRequest of a BaRS record. A test client's record has
+// no referral, for it starts no work.
+func (r *record) request() store.Key {
+	for name := range r.Parts {
+		if k := key(name); k.Type == "ServiceRequest" {
+			return k
+		}
+	}
+	return key(r.Referral)
+}
+
 // cancelKeys finds our ids for the entries of a cancellation: those that came
 // with the referral under the same full URL.
 func (in *Intake) cancelKeys(s Submission, old *record, m bars.Message) map[string]store.Key {
@@ -90,7 +102,7 @@ func (in *Intake) cancelKeys(s Submission, old *record, m bars.Message) map[stri
 			delete(keys, url)
 		}
 	}
-	keys[m.RequestURL] = key(old.Referral)
+	keys[m.RequestURL] = old.request()
 	return keys
 }
 
