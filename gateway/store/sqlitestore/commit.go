@@ -15,8 +15,14 @@ import (
 	"trellis.example/gateway/store/sqlitestore/packed"
 )
 
+// errBeside keeps versions from being written past the serving process.
+var errBeside = errors.New("resources are written by the serving process alone")
+
 // Commit implements store.Store.
 func (s *Store) Commit(ctx context.Context, c store.Commit) (store.Result, error) {
+	if s.beside && len(c.Writes) > 0 {
+		return store.Result{}, errBeside
+	}
 	p := &commit{Commit: c, now: s.now().UnixMilli()}
 	if err := p.prepare(); err != nil {
 		return store.Result{}, err
@@ -313,6 +319,7 @@ func (p *commit) write(g *group, i int, h head) error {
 		pw.access = bytes.Clone(h.packed)
 		pw.index(w, h.access)
 	}
+	g.written = append(g.written, store.Version{Key: w.Key})
 	pos := position(g.seq, g.ordinal[i])
 	if err := p.moveHead(g, w, pw, h, pos); err != nil {
 		return err
@@ -334,7 +341,7 @@ func (p *commit) write(g *group, i int, h head) error {
 		}
 	}
 	g.note(slotUpdated, updated)
-	return nil
+	return g.remember(w, pw.access, pos)
 }
 
 // moveHead points the key at its new version and closes the old one.

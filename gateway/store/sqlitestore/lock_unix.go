@@ -10,6 +10,9 @@ import (
 	"syscall"
 )
 
+// exclusive says that lockDir keeps other processes from serving.
+const exclusive = true
+
 // lockDir claims the directory for this process; the returned function gives
 // it back, as does the end of the process however it ends.
 func lockDir(dir string) (unlock func(), err error) {

@@ -25,6 +25,7 @@ type Store struct {
 	now    func() time.Time
 	path   string
 	unlock func()
+	beside bool
 
 	mu     sync.RWMutex // held for reading while a job is enqueued
 	closed bool
@@ -37,6 +38,7 @@ type Store struct {
 	auditBuf []byte
 
 	readers pool
+	cache   *cache // nil when versions may be written past it
 
 	unindexed atomic.Bool // there may be audit entries that are not indexed
 	stop      chan struct{}
@@ -51,6 +53,7 @@ type Option func(*options)
 type options struct {
 	now    func() time.Time
 	beside bool
+	cache  int // bytes
 }
 
 // WithClock makes the store tell the time by now instead of time.Now.
@@ -58,14 +61,16 @@ func WithClock(now func() time.Time) Option { return func(o *options) { o.now = 
 
 // Beside opens the store for short work beside the process that serves it,
 // such as adding a client: it does not claim the directory. SQLite's own locks
-// keep the transactions of both apart.
+// keep the transactions of both apart. It commits no versions of resources,
+// which the serving process may have in memory: a commit with writes is an
+// error.
 func Beside() Option { return func(o *options) { o.beside = true } }
 
 // Open opens the store in dir, which it creates if need be, and brings its
 // schema up to date. Unless Beside is given it holds the directory until Close;
 // a directory that another process holds is an error.
 func Open(dir string, opts ...Option) (*Store, error) {
-	o := options{now: time.Now}
+	o := options{now: time.Now, cache: cacheBytes}
 	for _, opt := range opts {
 		opt(&o)
 	}
@@ -97,9 +102,12 @@ func start(path string, o options, unlock func()) (*Store, error) {
 		return nil, err
 	}
 	s := &Store{
-		now: o.now, path: path, unlock: unlock, writer: w,
+		now: o.now, path: path, unlock: unlock, writer: w, beside: o.beside,
 		jobs: make(chan *job, groupJobs), written: make(chan struct{}),
 		stop: make(chan struct{}), stopped: make(chan struct{}),
+	}
+	if exclusive && !o.beside {
+		s.cache = newCache(o.cache)
 	}
 	s.readers.init(max(4, 2*runtime.GOMAXPROCS(0)), func() (*conn, error) { return dial(path, readerPragmas...) })
 	s.unindexed.Store(true) // the last run may have left some behind
@@ -173,6 +181,7 @@ func (s *Store) Close() (err error) {
 		close(s.jobs)
 		s.mu.Unlock()
 		<-s.written
+		s.cache.close()
 		s.readers.close()
 		err = s.writer.close()
 		s.unlock()

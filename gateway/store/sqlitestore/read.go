@@ -12,12 +12,26 @@ import (
 )
 
 // Read implements store.Store.
-func (s *Store) Read(ctx context.Context, v auth.View, k store.Key) (store.Version, error) {
-	return s.version(ctx, v, k, sqlRead, k.Type, k.ID)
+func (s *Store) Read(ctx context.Context, view auth.View, k store.Key) (store.Version, error) {
+	if err := ctx.Err(); err != nil {
+		return store.Version{}, err
+	}
+	v, ok, ticket := s.cache.get(k)
+	if !ok {
+		var err error
+		if v, err = s.load(ctx, k, sqlRead, k.Type, k.ID); err != nil {
+			return store.Version{}, err
+		}
+		if v.Number > 0 {
+			ticket.add(v)
+		}
+	}
+	return shown(view, v)
 }
 
-// version reads the version that a query of six columns yields.
-func (s *Store) version(ctx context.Context, view auth.View, k store.Key, sql string, args ...any) (v store.Version, err error) {
+// load reads the version that a query of six columns yields, whoever may see
+// it; its number is 0 when there is none.
+func (s *Store) load(ctx context.Context, k store.Key, sql string, args ...any) (v store.Version, err error) {
 	err = s.read(ctx, func(c *conn) error {
 		return c.query(sql, func(row []driver.Value) error {
 			access, err := packed.ParseAccess(bytesOf(row[2]))
@@ -29,10 +43,15 @@ func (s *Store) version(ctx context.Context, view auth.View, k store.Key, sql st
 			return nil
 		}, args...)
 	})
-	if err == nil && (v.Number == 0 || !view.Sees(k.Type, v.Access)) {
+	return v, err
+}
+
+// shown returns the version if there is one and the view sees it.
+func shown(view auth.View, v store.Version) (store.Version, error) {
+	if v.Number == 0 || !view.Sees(v.Key.Type, v.Access) {
 		return store.Version{}, store.ErrNotFound
 	}
-	return v, err
+	return v, nil
 }
 
 func makeVersion(k store.Key, pos, number, updated, deleted, body driver.Value) store.Version {
@@ -48,7 +67,7 @@ func makeVersion(k store.Key, pos, number, updated, deleted, body driver.Value) 
 
 // ReadVersion implements store.Store.
 func (s *Store) ReadVersion(ctx context.Context, v auth.View, k store.Key, number int) (store.Version, error) {
-	got, err := s.version(ctx, v, k, sqlReadPast, k.Type, k.ID, number)
+	got, err := s.readPast(ctx, v, k, number)
 	if err == nil || ctx.Err() != nil {
 		return got, err
 	}
@@ -59,9 +78,17 @@ func (s *Store) ReadVersion(ctx context.Context, v auth.View, k store.Key, numbe
 	}
 	if nerr == nil {
 		// It may have passed between the two look-ups.
-		return s.version(ctx, v, k, sqlReadPast, k.Type, k.ID, number)
+		return s.readPast(ctx, v, k, number)
 	}
 	return store.Version{}, nerr
+}
+
+func (s *Store) readPast(ctx context.Context, view auth.View, k store.Key, number int) (store.Version, error) {
+	v, err := s.load(ctx, k, sqlReadPast, k.Type, k.ID, number)
+	if err != nil {
+		return store.Version{}, err
+	}
+	return shown(view, v)
 }
 
 // History implements store.Store.

@@ -39,6 +39,7 @@ type group struct {
 	dates   []dateRowAt
 	audit   []byte
 	slots   map[slot]struct{}
+	written []store.Version // as they will be read; without a number: unknown
 	changed bool
 }
 
@@ -151,16 +152,27 @@ func (s *Store) attempt(batch []*job) (answers []error, err error) {
 	answers, err = g.runJobs(batch)
 	s.exactBuf, s.auditBuf = g.exact, g.audit
 	if err == nil && g.changed {
-		err = w.exec(sqlCommit)
-		if len(g.audit) > 0 {
-			s.unindexed.Store(true)
-		}
+		err = s.commitGroup(g)
 	}
 	if err != nil || !g.changed {
 		// After some failures SQLite has rolled back by itself, and says so.
 		_ = w.exec(sqlRollback)
 	}
 	return answers, err
+}
+
+// commitGroup puts the group on disk, and its versions in the cache's place of
+// those they replace.
+func (s *Store) commitGroup(g *group) error {
+	s.cache.begin(g.written)
+	err := g.exec(sqlCommit)
+	if err == nil {
+		s.cache.end(g.written)
+	}
+	if len(g.audit) > 0 {
+		s.unindexed.Store(true)
+	}
+	return err
 }
 
 func (g *group) runJobs(batch []*job) ([]error, error) {
