@@ -4,6 +4,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"trellis.example/fhir"
 	"trellis.example/fhir/definitions"
 	"trellis.example/fhir/path"
 )
@@ -50,6 +51,7 @@ type rule struct {
 	key, human string
 	warning    bool
 	path       *path.Path
+	sure       func(w *walk, v fhir.Value) bool // nil, or whether it needs no evaluation
 }
 
 // nodes holds the compiled nodes of one validator by table.
@@ -141,7 +143,7 @@ func (n *nodes) compileRules(list []definitions.Constraint, root string) []rule 
 			continue
 		}
 		if p := n.path(c.Expression, root); p != nil {
-			out = append(out, rule{key: c.Key, human: c.Human, warning: !c.Error, path: p})
+			out = append(out, rule{key: c.Key, human: c.Human, warning: !c.Error, path: p, sure: sure[[2]string{c.Key, c.Expression}]})
 		}
 	}
 	return out

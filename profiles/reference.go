@@ -59,22 +59,6 @@ func (w *walk) wrongTarget(v fhir.Value, targets []string) {
 	w.fault(v, fhir.BadValue, "reference-target", "expected a reference to "+strings.Join(targets, " or "))
 }
 
-// typeInBundle returns the type of the entry with that fullUrl, or "".
-func (w *walk) typeInBundle(url string) string {
-	if !w.bundle.Exists() {
-		return ""
-	}
-	if w.fullURLs == nil {
-		w.fullURLs = map[string]string{}
-		for e := w.bundle.Get("entry").First(); e.Exists(); e = e.Next() {
-			if u := e.Get("fullUrl").Text(); u != "" {
-				w.fullURLs[u] = e.At("resource", "resourceType").Text()
-			}
-		}
-	}
-	return w.fullURLs[url]
-}
-
 // entry checks a Bundle entry's fullUrl (R4 Bundle, section 2.36.4): absolute,
 // and the same id and type as the resource where it is a RESTful address.
 func (w *walk) entry(v fhir.Value) {

@@ -1,6 +1,7 @@
 package profiles
 
 import (
+	"slices"
 	"strings"
 	"sync"
 
@@ -19,14 +20,15 @@ type walk struct {
 	issues           []fhir.Issue
 	errors, warnings int // found, listed or not
 
-	visits   int                   // that invariants may still make
-	seen     []*definitions.Member // stack: what fills each slot of the open objects
-	locals   []local               // stack: "#id" references of the open resources
-	resource fhir.Value            // the innermost resource
-	root     fhir.Value            // the innermost one that is not contained
-	inside   bool                  // resource is contained
-	bundle   fhir.Value            // the innermost Bundle, for references between entries
-	fullURLs map[string]string     // its fullUrls and their resource types, built when needed
+	visits   int        // that invariants may still make
+	seen     []int32    // stack: what fills each slot of the open objects: its member's index + 1
+	locals   []local    // stack: "#id" references of the open resources
+	resource fhir.Value // the innermost resource
+	root     fhir.Value // the innermost one that is not contained
+	inside   bool       // resource is contained
+	bundle   fhir.Value // the innermost Bundle, for references between entries
+	fullURLs *addresses // its fullUrls, indexed when needed
+	spare    *addresses // memory for the next index
 }
 
 // A local is a reference within the document.
@@ -45,9 +47,8 @@ func newWalk(v *Validator, o Options) *walk {
 }
 
 func (w *walk) release() {
-	clear(w.seen[:cap(w.seen)])
 	clear(w.locals[:cap(w.locals)])
-	*w = walk{seen: w.seen[:0], locals: w.locals[:0]}
+	*w = walk{seen: w.seen[:0], locals: w.locals[:0], spare: w.spare}
 	if cap(w.seen) < 4096 && cap(w.locals) < 4096 {
 		walks.Put(w)
 	}
@@ -102,6 +103,9 @@ func (w *walk) resourceAt(v fhir.Value, contained bool) {
 		w.locals = w.locals[:first]
 	}
 	w.profiles(v, typ.Text())
+	if n.special == isBundle {
+		w.dropAddresses()
+	}
 	w.resource, w.root, w.inside = outer.resource, outer.root, outer.inside
 	w.bundle, w.fullURLs = outer.bundle, outer.fullURLs
 }
@@ -110,9 +114,8 @@ func (w *walk) resourceAt(v fhir.Value, contained bool) {
 func (w *walk) object(v fhir.Value, n *node) {
 	t := n.table
 	base := len(w.seen)
-	for range t.Slots {
-		w.seen = append(w.seen, nil)
-	}
+	w.seen = slices.Grow(w.seen, len(t.Slots))[:base+len(t.Slots)]
+	clear(w.seen[base:])
 	content := 0
 	for c := v.First(); c.Exists(); c = c.Next() {
 		key := c.Key()
@@ -128,10 +131,11 @@ func (w *walk) object(v fhir.Value, n *node) {
 			w.unknown(c, key, t)
 			continue
 		}
-		if other := w.seen[base+m.Slot]; other != nil && other != m {
+		seen := int32(m.Index) + 1
+		if other := w.seen[base+m.Slot]; other != 0 && other != seen {
 			w.fault(c, fhir.Structure, "choice", "only one type of "+t.Slots[m.Slot].Name+"[x] may be given")
 		}
-		w.seen[base+m.Slot] = m
+		w.seen[base+m.Slot] = seen
 		info := &n.members[m.Index]
 		if shadow {
 			w.shadow(v, c, m)
@@ -143,7 +147,7 @@ func (w *walk) object(v fhir.Value, n *node) {
 		w.fault(v, fhir.Structure, "ele-1", "an element must have a value or children")
 	}
 	for _, i := range n.required {
-		if w.seen[base+i] == nil {
+		if w.seen[base+i] == 0 {
 			w.missing(v, &t.Slots[i])
 		}
 	}
@@ -275,6 +279,9 @@ func (w *walk) nested(v fhir.Value, m *definitions.Member) {
 func (w *walk) rules(v fhir.Value, list []rule) {
 	for i := range list {
 		r := &list[i]
+		if r.sure != nil && r.sure(w, v) {
+			continue
+		}
 		ok, err := r.path.Holds(v, path.Context{Resource: w.resource, Root: w.root, Visits: &w.visits})
 		switch {
 		case err != nil:
