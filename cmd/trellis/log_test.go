@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"log/slog"
 	"strings"
 	"sync"
 	"testing"
@@ -37,7 +38,7 @@ func TestLoggerWritesInTime(t *testing.T) {
 	if got := out.String(); strings.Count(got, "\n") != 1 || !strings.Contains(got, `"msg":"first"`) {
 		t.Errorf("after a while the log is %q", got)
 	}
-	log.With("a", 1).WithGroup("g").Info("second")
+	log.With(slog.Int("a", 1)).WithGroup("g").Info("second")
 	log.Error("third")
 	if got := out.String(); strings.Index(got, "second") > strings.Index(got, "third") || !strings.Contains(got, "third") {
 		t.Errorf("after an error the log is %q", got)
