@@ -5,6 +5,7 @@ import (
 	"compress/gzip"
 	"encoding/base64"
 	"net/http"
+	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -379,6 +380,33 @@ func withProvenance(t *testing.T, s *system, version, task string) {
 		}
 	}
 	t.Errorf("%s has no Provenance", version)
+}
+
+// TestBaRSPublishedSamples sends the standard's samples, where they are: a
+// referral, its cancellation, and one of another use case.
+func TestBaRSPublishedSamples(t *testing.T) {
+	sample := func(name string) []byte {
+		b, err := os.ReadFile("../../shared/standards/samples/bars/" + name)
+		if err != nil {
+			t.Skip("no published samples beside the project")
+		}
+		return b
+	}
+	request := sample("02-social-prescribing-request-new.json")
+	s := newSystem(t, noChange)
+	s.partner("riverside", "gp-practice", "A81001", nil)
+	to := func(service string) http.Header {
+		h := barsHeaders()
+		h.Set("NHSD-Target-Identifier", base64.StdEncoding.EncodeToString([]byte(`{"value":"`+service+`","system":"https://fhir.nhs.uk/Id/dos-service-id"}`)))
+		return h
+	}
+	a := s.want(s.do("riverside", http.MethodPost, process, to("2000099001"), request), 200)
+	cancel := edit(t, sample("03-social-prescribing-request-cancel.json"), "71d2b38e-b81c-4894-a522-6a65265b1d58", a.root(t).At("entry", 1, "resource", "id").Text())
+	s.want(s.do("riverside", http.MethodPost, process, to("2000099001"), cancel), 200)
+	pharmacy := edit(t, sample("01-refreq03-gp-to-community-pharmacy.json"), "1.0.0-beta", "1.1.2", "3478526985", "9991234039")
+	if got := barsCode(t, s.want(s.do("riverside", http.MethodPost, process, to("111111111"), pharmacy), 422)); got != "REC_UNPROCESSABLE_ENTITY not-supported" {
+		t.Errorf("a referral to a pharmacy: %s", got)
+	}
 }
 
 // TestBaRSInTheSandbox: a test client may send and cancel; it has no Task.
