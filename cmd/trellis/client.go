@@ -41,6 +41,16 @@ func roleNames() string {
 
 // withRegistry runs f on the client registry of the store that the flags name.
 func withRegistry(cmd *cobra.Command, f func(*auth.Registry) error) error {
+	return withStorage(cmd, func(_ gateway.Config, s auth.Storage) error {
+		// The role sandbox may be registered anywhere; only a gateway started
+		// with --sandbox gives it a token.
+		return f(auth.NewRegistry(s, true))
+	})
+}
+
+// withStorage opens the store that the flags name beside a gateway, and closes
+// it again.
+func withStorage(cmd *cobra.Command, f func(gateway.Config, auth.Storage) error) error {
 	cfg, err := loadConfig(cmd)
 	if err != nil {
 		return err
@@ -49,9 +59,7 @@ func withRegistry(cmd *cobra.Command, f func(*auth.Registry) error) error {
 	if err != nil {
 		return err
 	}
-	// The role sandbox may be registered anywhere; only a gateway started with
-	// --sandbox gives it a token.
-	return errors.Join(f(auth.NewRegistry(gateway.AuthStorage(s), true)), s.Close())
+	return errors.Join(f(cfg, gateway.AuthStorage(s)), s.Close())
 }
 
 type credentialFlags struct {

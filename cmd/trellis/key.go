@@ -2,7 +2,6 @@ package main
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"path/filepath"
 	"time"
@@ -27,16 +26,9 @@ folder of the gateway that made them.`,
 
 // withKeys runs f on the keys of the gateway whose data folder the flags name.
 func withKeys(cmd *cobra.Command, f func(*auth.Keys) error) error {
-	cfg, err := loadConfig(cmd)
-	if err != nil {
-		return err
-	}
-	s, err := gateway.OpenStore(cmd.Context(), cfg, false, nil)
-	if err != nil {
-		return err
-	}
-	keys := auth.OpenKeys(filepath.Join(cfg.Data, "keys"), gateway.AuthStorage(s), time.Hour)
-	return errors.Join(f(keys), s.Close())
+	return withStorage(cmd, func(cfg gateway.Config, s auth.Storage) error {
+		return f(auth.OpenKeys(filepath.Join(cfg.Data, "keys"), s, time.Hour))
+	})
 }
 
 func newKeyList() *cobra.Command {
