@@ -103,11 +103,11 @@ func (w *walk) resourceAt(v fhir.Value, contained bool) {
 		w.locals = w.locals[:first]
 	}
 	w.profiles(v, typ.Text())
-	if n.special == isBundle {
+	if n.special == isBundle { // what an entry indexed stays for the next
 		w.dropAddresses()
+		w.bundle, w.fullURLs = outer.bundle, outer.fullURLs
 	}
 	w.resource, w.root, w.inside = outer.resource, outer.root, outer.inside
-	w.bundle, w.fullURLs = outer.bundle, outer.fullURLs
 }
 
 // object validates a JSON object against its node.
