@@ -101,6 +101,21 @@ func (r *Reference) restful(s string) bool {
 	return true
 }
 
+// EachReference calls f with every Reference.reference below v, in document
+// order.
+func EachReference(v Value, f func(Value)) {
+	for c := range v.All() {
+		switch c.Kind() {
+		case Object, Array:
+			EachReference(c, f)
+		case String:
+			if c.Key() == "reference" {
+				f(c)
+			}
+		}
+	}
+}
+
 // String returns the reference as given.
 func (r Reference) String() string { return r.URI }
 

@@ -141,23 +141,14 @@ func (r *RRI) referral(ctx context.Context, request string) ([]byte, error) {
 		if err != nil {
 			return nil, err
 		}
-		follow(res.Root(), func(ref string) {
-			if p, ok := fhir.ParseReference(ref); ok && p.Kind == fhir.RefRelative && !seen[p.Relative()] {
+		fhir.EachReference(res.Root(), func(ref fhir.Value) {
+			if p, ok := fhir.ParseReference(ref.Text()); ok && p.Kind == fhir.RefRelative && !seen[p.Relative()] {
 				seen[p.Relative()] = true
 				queue = append(queue, p.Relative())
 			}
 		})
 	}
 	return append(out, `]}`...), nil
-}
-
-func follow(v fhir.Value, f func(string)) {
-	for c := range v.All() {
-		if c.Kind() == fhir.String && c.Key() == "reference" {
-			f(c.Text())
-		}
-		follow(c, f)
-	}
 }
 
 func key(s string) store.Key {

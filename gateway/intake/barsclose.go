@@ -124,12 +124,6 @@ type ended struct {
 	access  auth.Access   // of the request
 }
 
-// closeReferral returns what end writes, and the request's subject.
-func (in *Intake) closeReferral(ctx context.Context, view auth.View, referral store.Key, task string, c closing, now time.Time) ([]store.Write, string, error) {
-	done, err := in.end(ctx, view, referral, task, c, now)
-	return done.writes, done.patient, err
-}
-
 // end writes the request's end and its Task's. A referral that is no longer
 // active is a conflict.
 func (in *Intake) end(ctx context.Context, view auth.View, referral store.Key, task string, c closing, now time.Time) (ended, error) {

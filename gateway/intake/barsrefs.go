@@ -143,7 +143,7 @@ func (in *Intake) barsReferences(ctx context.Context, s Submission) ([]fhir.Issu
 	view := s.Sender.View("read")
 	var issues []fhir.Issue
 	var failed error
-	eachReference(s.Bundle.Root().Get("entry"), func(v fhir.Value) {
+	fhir.EachReference(s.Bundle.Root().Get("entry"), func(v fhir.Value) {
 		r, ok := fhir.ParseReference(v.Text())
 		if failed != nil || !ok || r.Kind != fhir.RefRelative || r.Type == "EpisodeOfCare" {
 			return

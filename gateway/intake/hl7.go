@@ -211,17 +211,21 @@ func (in *Intake) hl7Again(ctx context.Context, sub Submission, held store.Claim
 // hl7Cancel takes a referral back (I14): the request is revoked and its Task
 // cancelled; what came with the referral stays.
 func (in *Intake) hl7Cancel(ctx context.Context, sub Submission, old *record, ack func() []byte) (Outcome, []byte, error) {
-	now := in.Clock().UTC().Truncate(time.Millisecond)
 	c := closing{status: "revoked", ending: endings["revoked"]}
-	writes, patient, err := in.closeReferral(ctx, sub.Sender.View("read"), key(old.Referral), old.Task, c, now)
+	done, err := in.end(ctx, sub.Sender.View("read"), key(old.Referral), old.Task, c, in.now())
 	if err != nil {
 		return Outcome{}, nil, err
 	}
+	origin, err := in.closingProvenance(sub, done)
+	if err != nil {
+		return Outcome{}, nil, err
+	}
+	writes := append(done.writes, origin)
 	out := Outcome{Status: Updated, Referral: key(old.Referral)}
 	sub.Claims[0].Answer = sub.Finish(out)
 	sub.Original.Refs = []store.Key{out.Referral}
 	_, err = in.Store.Commit(ctx, store.Commit{Writes: writes, Claims: sub.Claims,
-		Originals: []store.Blob{sub.Original}, Audit: []audit.Entry{in.changeEntry(ctx, sub, writes, patient)}})
+		Originals: []store.Blob{sub.Original}, Audit: []audit.Entry{in.changeEntry(ctx, sub, writes, done.patient)}})
 	if taken, ok := errors.AsType[*store.Taken](err); ok {
 		return in.hl7Again(ctx, sub, taken.Claim, sub.Original.Hash)
 	}

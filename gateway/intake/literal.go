@@ -45,7 +45,7 @@ type literals struct {
 
 func (l *literals) check(ctx context.Context, typ string, v fhir.Value) error {
 	var failed error
-	eachReference(v, func(v fhir.Value) {
+	fhir.EachReference(v, func(v fhir.Value) {
 		if failed != nil || len(l.issues) >= literalFaults {
 			return
 		}

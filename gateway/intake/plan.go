@@ -164,7 +164,7 @@ func rewrite(v fhir.Value, keys map[string]store.Key) (fhir.Resource, error) {
 		return sub, err
 	}
 	ed, changed := fhir.NewEditor(sub.Root()), false
-	eachReference(sub.Root(), func(ref fhir.Value) {
+	fhir.EachReference(sub.Root(), func(ref fhir.Value) {
 		if k, ok := keys[ref.Text()]; ok {
 			ed.SetString(ref, k.String())
 			changed = true
@@ -177,20 +177,6 @@ func rewrite(v fhir.Value, keys map[string]store.Key) (fhir.Resource, error) {
 		return sub, nil
 	}
 	return fhir.Decode(ed.Bytes())
-}
-
-// eachReference calls f with every literal reference below v.
-func eachReference(v fhir.Value, f func(fhir.Value)) {
-	for c := range v.All() {
-		switch c.Kind() {
-		case fhir.String:
-			if c.Key() == "reference" {
-				f(c)
-			}
-		case fhir.Object, fhir.Array:
-			eachReference(c, f)
-		}
-	}
 }
 
 // contentHash identifies a resource's content as its sender wrote it, whatever

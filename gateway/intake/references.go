@@ -28,7 +28,7 @@ type references struct {
 // submission asks for it, what the sender cannot see here.
 func (r *references) check(ctx context.Context, v fhir.Value) error {
 	var failed error
-	eachReference(v, func(ref fhir.Value) {
+	fhir.EachReference(v, func(ref fhir.Value) {
 		if failed != nil || len(r.issues) >= maxDangling {
 			return
 		}

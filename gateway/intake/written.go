@@ -108,7 +108,7 @@ func (in *Intake) shareReferred(ctx context.Context, p auth.Principal, root fhir
 	if done == nil {
 		done = map[string]bool{}
 	}
-	eachReference(root, func(ref fhir.Value) {
+	fhir.EachReference(root, func(ref fhir.Value) {
 		r, ok := fhir.ParseReference(ref.Text())
 		if !ok || r.Kind != fhir.RefRelative || done[r.Relative()] || failed != nil {
 			return

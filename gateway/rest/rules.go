@@ -93,11 +93,11 @@ func (c *check) references() error {
 	var known map[string]bool
 	if c.before.Exists() {
 		known = map[string]bool{}
-		eachReference(c.before, func(v fhir.Value) { known[v.Text()] = true })
+		fhir.EachReference(c.before, func(v fhir.Value) { known[v.Text()] = true })
 	}
 	seen := map[string]bool{}
 	var err error
-	eachReference(c.res.Root(), func(v fhir.Value) {
+	fhir.EachReference(c.res.Root(), func(v fhir.Value) {
 		s := v.Text()
 		if err != nil || known[s] || seen[s] {
 			return
@@ -145,20 +145,6 @@ func (c *check) target(ref fhir.Reference) (*store.Version, error) {
 		return nil, nil
 	}
 	return &v, err
-}
-
-// eachReference calls f for every Reference.reference below v.
-func eachReference(v fhir.Value, f func(fhir.Value)) {
-	for m := range v.All() {
-		switch m.Kind() {
-		case fhir.Object, fhir.Array:
-			eachReference(m, f)
-		case fhir.String:
-			if m.Key() == "reference" {
-				f(m)
-			}
-		}
-	}
 }
 
 // odsSystem identifies organisations by their ODS code.
