@@ -99,8 +99,9 @@ func NewDoc() *Doc {
 	return d
 }
 
-// Reset empties the record and keeps its memory.
+// Reset empties the record and keeps its memory, but no text.
 func (d *Doc) Reset() {
+	clear(d.nodes)
 	d.nodes = append(d.nodes[:0], node{parent: None, first: None, last: None, next: None})
 	d.Row = 0
 }

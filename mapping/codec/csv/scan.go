@@ -36,6 +36,9 @@ func (s *scanner) next() error {
 func (s *scanner) scan() error {
 	s.row, s.ends = s.row[:0], s.ends[:0]
 	for {
+		if s.plain(",\"\n"); len(s.row) > MaxRow {
+			return s.skip(errLong)
+		}
 		c, err := s.r.ReadByte()
 		switch {
 		case err == io.EOF && len(s.row) == 0 && len(s.ends) == 0:
@@ -66,6 +69,18 @@ func (s *scanner) scan() error {
 	}
 }
 
+// plain takes what is read already up to a byte of stop, at most as far as a
+// row may go and one byte more.
+func (s *scanner) plain(stop string) {
+	b, _ := s.r.Peek(s.r.Buffered())
+	b = b[:min(len(b), MaxRow+1-len(s.row))]
+	if n := bytes.IndexAny(b, stop); n >= 0 {
+		b = b[:n]
+	}
+	s.row = append(s.row, b...)
+	_, _ = s.r.Discard(len(b))
+}
+
 // empty reports whether nothing of the current cell has been read.
 func (s *scanner) empty() bool {
 	return len(s.ends) == 0 && len(s.row) == 0 || len(s.ends) > 0 && s.ends[len(s.ends)-1] == len(s.row)
@@ -85,6 +100,9 @@ func (s *scanner) newline() {
 // row ended with it.
 func (s *scanner) quoted() (done bool, err error) {
 	for {
+		if s.plain("\""); len(s.row) > MaxRow {
+			return true, s.skip(errLong)
+		}
 		c, err := s.r.ReadByte()
 		if err == io.EOF {
 			return true, errOpen
