@@ -26,6 +26,7 @@ type Map struct {
 	rules     []*rule
 	refs      []*rule
 	keys      []source
+	heads     map[string]int // numbers, from 1, of the record's children that paths begin with
 	runs      sync.Pool
 }
 
@@ -40,6 +41,7 @@ type cgroup struct {
 	rules    []*rule // in the map's order, references excepted
 	children []int
 	values   int // places that the elements of this group have for values
+	head     int // as of a source
 
 	// On the way back the group's elements are the resources of homeInst, or
 	// the elements homeElem; with neither there is one.
@@ -53,6 +55,7 @@ type source struct {
 	path string
 	up   int
 	rest []codec.Step
+	head int // the number of the record's child it begins at; 0: it begins in a group's element
 }
 
 type cond struct {
@@ -123,7 +126,7 @@ func compile(fsys fs.FS, known bool, syntax codec.Syntax, mediaTypes []string) (
 	if err != nil {
 		return nil, err
 	}
-	m := &Map{spec: s, syntax: syntax, tableList: tables, tables: map[string]*table{}}
+	m := &Map{spec: s, syntax: syntax, tableList: tables, tables: map[string]*table{}, heads: map[string]int{}}
 	m.runs.New = func() any { return &run{m: m} }
 	c := &compiler{m: m, groupIndex: map[string]int{}}
 	c.tables()
@@ -202,6 +205,7 @@ func (c *compiler) group(name string, parent int) {
 		return
 	}
 	g.path, g.rest = steps, steps[len(up.path):]
+	g.head = c.head(parent, g.rest)
 	g.when = c.conds(where, spec.When, i)
 }
 
@@ -243,10 +247,23 @@ func (c *compiler) source(where, p string, group int) source {
 			if g.split != "" && len(rest) > 0 {
 				c.errorf("%s: %s lies inside a part of a split list", where, p)
 			}
-			return source{path: p, up: up, rest: rest}
+			return source{path: p, up: up, rest: rest, head: c.head(group, rest)}
 		}
 		group = g.parent
 	}
+}
+
+// head numbers the record's child that a path of the record begins with.
+func (c *compiler) head(group int, rest []codec.Step) int {
+	if group != 0 || len(rest) == 0 {
+		return 0
+	}
+	n, ok := c.m.heads[rest[0].Name]
+	if !ok {
+		n = len(c.m.heads) + 1
+		c.m.heads[rest[0].Name] = n
+	}
+	return n
 }
 
 func (c *compiler) conds(where string, specs []condition, group int) []cond {

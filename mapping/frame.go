@@ -1,6 +1,7 @@
 package mapping
 
 import (
+	"slices"
 	"strings"
 
 	"trellis.example/mapping/codec"
@@ -29,12 +30,15 @@ func (x *run) frame(f frame) {
 		x.frames = x.frames[:i]
 		return
 	}
-	for range g.values {
-		x.vals = append(x.vals, val{})
-	}
+	x.vals = slices.Grow(x.vals, g.values)[:f.base+g.values]
+	clear(x.vals[f.base:])
 	for _, child := range g.children {
 		n := 0
-		x.elements(child, i, f.node, x.m.groups[child].rest, &n)
+		c := x.m.groups[child]
+		if c.head > 0 && x.heads[c.head] == codec.None {
+			continue
+		}
+		x.elements(child, i, f.node, c.rest, &n)
 	}
 	x.frames[i].end = len(x.frames)
 }
@@ -99,11 +103,33 @@ func (x *run) value(s *source, f int) (codec.ID, string) {
 	if at.split && len(s.rest) == 0 {
 		return at.node, at.text
 	}
-	node := x.d.Leaf(x.d.Find(at.node, s.rest))
+	node := x.d.Leaf(x.find(s, at.node))
 	if node == codec.None {
 		return node, ""
 	}
 	return node, strings.TrimSpace(x.d.Text(node))
+}
+
+// index finds the first child of the record for each name that a path begins
+// with.
+func (x *run) index() {
+	x.heads = slices.Grow(x.heads[:0], len(x.m.heads)+1)[:len(x.m.heads)+1]
+	for i := range x.heads {
+		x.heads[i] = codec.None
+	}
+	for c := x.d.First(codec.Root); c != codec.None; c = x.d.Next(c) {
+		if n := x.m.heads[x.d.Name(c)]; n > 0 && x.heads[n] == codec.None {
+			x.heads[n] = c
+		}
+	}
+}
+
+// find returns the first node at the source below at, or None.
+func (x *run) find(s *source, at codec.ID) codec.ID {
+	if s.head == 0 {
+		return x.d.Find(at, s.rest)
+	}
+	return x.d.Find(x.heads[s.head], s.rest[1:])
 }
 
 // place names the source's place, there or not.

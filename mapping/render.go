@@ -16,6 +16,9 @@ type placed struct {
 	frame      int
 }
 
+// A madeURL is the last fullUrl made of an instance: its place in urls.
+type madeURL struct{ frame, start, end int }
+
 // render writes the bundle, and where each value came from.
 func (x *run) render() ([]byte, map[string]string) {
 	x.out = append(x.out[:0], `{"resourceType":"Bundle","type":"transaction","entry":[`...)
@@ -159,6 +162,16 @@ func (x *run) placeMap() map[string]string {
 // appendURL appends the fullUrl of an instance: the same for the same record
 // and instance.
 func (x *run) appendURL(dst []byte, inst *instance, f int) []byte {
+	known := &x.known[inst.bit]
+	if known.end == 0 || known.frame != f {
+		start := len(x.urls)
+		x.urls = x.makeURL(x.urls, inst, f)
+		*known = madeURL{frame: f, start: start, end: len(x.urls)}
+	}
+	return append(dst, x.urls[known.start:known.end]...)
+}
+
+func (x *run) makeURL(dst []byte, inst *instance, f int) []byte {
 	var array [256]byte
 	seed := append(array[:0], x.m.spec.ID...)
 	empty := true

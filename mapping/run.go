@@ -25,7 +25,10 @@ type run struct {
 	vals   []val
 	arena  []byte // the JSON of the values
 	used   []bool // by node: some rule took it
-	lost   int    // losses that are not listed
+	heads  []codec.ID
+	urls   []byte      // the fullUrls made so far
+	known  [64]madeURL // by an instance's bit
+	lost   int         // losses that are not listed
 	losses []Loss
 	faults []fhir.Issue
 
@@ -79,6 +82,8 @@ func (x *run) reset(d *codec.Doc) {
 	x.places, x.texts = x.places[:0], x.texts[:0]
 	x.used = slices.Grow(x.used[:0], d.Len())[:d.Len()]
 	clear(x.used)
+	x.index()
+	x.urls, x.known = x.urls[:0], [64]madeURL{}
 }
 
 // holds reports whether all conditions hold; what they asked for has then been
@@ -111,7 +116,7 @@ func (x *run) hold(c *cond, f int) bool {
 		return true
 	case c.in != nil:
 		at := &x.frames[x.up(f, c.up)]
-		return !at.split && x.among(c, at.node, c.rest) != codec.None
+		return !at.split && (c.head == 0 || x.heads[c.head] != codec.None) && x.among(c, at.node, c.rest) != codec.None
 	}
 	return !contains(c.not, text)
 }
