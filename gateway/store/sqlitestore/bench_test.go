@@ -89,14 +89,18 @@ func concurrently(b *testing.B, clients int, do func(n int64) error) {
 }
 
 func BenchmarkCommit(b *testing.B) {
-	s := open(b, b.TempDir())
-	var last atomic.Int64
-	concurrently(b, 8, func(n int64) error {
-		r, err := s.Commit(context.Background(), benchCommit(n))
-		last.Store(r.Seq)
-		return err
-	})
-	b.ReportMetric(float64(b.N)/float64(last.Load()), "commits/group")
+	for _, clients := range []int{1, 2, 8} {
+		b.Run(fmt.Sprint("clients=", clients), func(b *testing.B) {
+			s := open(b, b.TempDir())
+			var last atomic.Int64
+			concurrently(b, clients, func(n int64) error {
+				r, err := s.Commit(context.Background(), benchCommit(n))
+				last.Store(r.Seq)
+				return err
+			})
+			b.ReportMetric(float64(b.N)/float64(last.Load()), "commits/group")
+		})
+	}
 }
 
 func BenchmarkAuditOnly(b *testing.B) {

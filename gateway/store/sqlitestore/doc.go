@@ -6,7 +6,9 @@
 //   - A commit that returned nil is on disk: WAL with synchronous=FULL.
 //   - One process serves a directory; see [Beside] for the others.
 //   - Commits that wait share a transaction (group commit), and yet each wins
-//     or loses by itself. Nobody waits for a group to fill.
+//     or loses by itself. A group that writes resources waits up to a
+//     millisecond for as many commits as the last one had; a single client
+//     waits for nobody, nor do audit entries by themselves.
 //   - A disk that is full or fails makes commits fail whole with
 //     ErrUnavailable; they succeed again once there is room.
 //   - A search examines at most 10,000 candidates, else ErrTooCostly.

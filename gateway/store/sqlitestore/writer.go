@@ -6,6 +6,7 @@ import (
 	"runtime"
 	"slices"
 	"sync/atomic"
+	"time"
 
 	"trellis.example/gateway/store"
 )
@@ -16,6 +17,9 @@ const (
 	groupWrites = 4096
 	groupBytes  = 16 << 20
 )
+
+// groupWait is how long a group waits for those who are expected to join it.
+const groupWait = time.Millisecond
 
 // A job is something to be done in a write transaction.
 type job struct {
@@ -80,42 +84,98 @@ func (s *Store) enqueue(ctx context.Context, j *job) error {
 	}
 }
 
+// A batch is the jobs of a group to be.
+type batch struct {
+	jobs       []*job
+	keys, size int
+	writers    int // jobs that write resources
+}
+
+func (b *batch) add(j *job) {
+	b.jobs = append(b.jobs, j)
+	b.keys += len(j.ids)
+	b.size += j.size
+	if len(j.ids) > 0 {
+		b.writers++
+	}
+}
+
+func (b *batch) reset() {
+	clear(b.jobs[:cap(b.jobs)])
+	*b = batch{jobs: b.jobs[:0]}
+}
+
+func (b *batch) hasRoom() bool {
+	return len(b.jobs) < groupJobs && b.keys < groupWrites && b.size < groupBytes
+}
+
 // write is the writer: the only goroutine that changes the database. It takes
 // all jobs that wait as one group, and ends when the channel is closed.
 func (s *Store) write() {
 	defer close(s.written)
-	batch := make([]*job, 0, groupJobs)
-	for first := range s.jobs {
-		// Those who were answered together often commit again together: let
-		// them come, as long as each turn brings more, rather than start a
-		// group with the first of them alone.
-		for n := -1; n < len(s.jobs); {
-			n = len(s.jobs)
-			runtime.Gosched()
+	b := &batch{jobs: make([]*job, 0, groupJobs)}
+	for expected := 0; ; {
+		if len(b.jobs) == 0 {
+			first, ok := <-s.jobs
+			if !ok {
+				return
+			}
+			b.add(first)
 		}
-		batch = s.collect(append(batch[:0], first))
-		s.runAll(batch)
-		clear(batch)
+		s.gather(b, expected, groupWait)
+		writers := b.writers
+		s.runAll(b.jobs)
+		b.reset()
+		s.collect(b)
+		if writers > 0 {
+			expected = writers + b.writers
+		}
+	}
+}
+
+// gather completes a group. Those who were answered together often commit
+// again together, and a large group costs little more than a small one: one
+// that writes resources waits until as many such jobs are there as took part
+// in the last or came while it was written, but no longer than wait. A client
+// that is alone waits for nobody.
+func (s *Store) gather(b *batch, expected int, wait time.Duration) {
+	// Let those come who are about to, as long as each turn brings more.
+	for n := -1; n < len(s.jobs); {
+		n = len(s.jobs)
+		runtime.Gosched()
+	}
+	s.collect(b)
+	if b.writers == 0 || b.writers >= expected {
+		return
+	}
+	late := time.NewTimer(wait)
+	defer late.Stop()
+	for b.writers < expected && b.hasRoom() {
+		select {
+		case j, ok := <-s.jobs:
+			if !ok {
+				return
+			}
+			b.add(j)
+		case <-late.C:
+			return
+		}
 	}
 }
 
 // collect adds to the batch what waits already.
-func (s *Store) collect(batch []*job) []*job {
-	writes, size := len(batch[0].ids), batch[0].size
-	for len(batch) < groupJobs && writes < groupWrites && size < groupBytes {
+func (s *Store) collect(b *batch) {
+	for b.hasRoom() {
 		select {
 		case j, ok := <-s.jobs:
 			if !ok {
-				return batch
+				return
 			}
-			batch = append(batch, j)
-			writes += len(j.ids)
-			size += j.size
+			b.add(j)
 		default:
-			return batch
+			return
 		}
 	}
-	return batch
 }
 
 // runAll runs the jobs as one group and, should the database refuse it for a
