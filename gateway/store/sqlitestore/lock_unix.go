@@ -16,7 +16,7 @@ const exclusive = true
 // lockDir claims the directory for this process; the returned function gives
 // it back, as does the end of the process however it ends.
 func lockDir(dir string) (unlock func(), err error) {
-	f, err := os.OpenFile(filepath.Join(dir, "lock"), os.O_CREATE|os.O_RDWR, 0o600)
+	f, err := os.OpenFile(filepath.Join(dir, "lock"), os.O_CREATE|os.O_RDWR, 0o600) //nolint:gosec // the folder that the operator names
 	if err != nil {
 		return nil, fmt.Errorf("data directory cannot be written: %w", err)
 	}

@@ -74,7 +74,7 @@ func Open(dir string, opts ...Option) (*Store, error) {
 	for _, opt := range opts {
 		opt(&o)
 	}
-	if err := os.MkdirAll(dir, 0o700); err != nil {
+	if err := os.MkdirAll(dir, 0o700); err != nil { //nolint:gosec // the folder that the operator names
 		return nil, fmt.Errorf("data directory: %w", err)
 	}
 	unlock := func() {}

@@ -22,15 +22,16 @@ func (f *fixture) claim(scope, key, answer string) store.Claim {
 	return store.Claim{Scope: scope, Key: key, Expires: f.clock.Now().Add(time.Hour), Answer: []byte(answer)}
 }
 
-// wantTaken fails the test unless err is a Taken with that answer.
-func wantTaken(t *testing.T, what string, err error, scope, key, answer string) {
+// wantTaken fails the test unless err is a Taken of the claim "s", "k" with
+// that answer.
+func wantTaken(t *testing.T, what string, err error, answer string) {
 	t.Helper()
 	taken, ok := errors.AsType[*store.Taken](err)
 	if !ok {
 		t.Errorf("%s: error %v, want a claim taken", what, err)
 		return
 	}
-	if c := taken.Claim; c.Scope != scope || c.Key != key || string(c.Answer) != answer {
+	if c := taken.Claim; c.Scope != "s" || c.Key != "k" || string(c.Answer) != answer {
 		t.Errorf("%s: taken by %s %s with %q, want %q", what, c.Scope, c.Key, c.Answer, answer)
 	}
 }
@@ -42,7 +43,7 @@ func testFirstAnswer(t *testing.T, f *fixture) {
 	first := f.claim("s", "k", "first")
 	f.commit(t, store.Commit{Claims: []store.Claim{first}})
 	_, err := f.Commit(ctx(t), store.Commit{Claims: []store.Claim{f.claim("s", "k", "second")}})
-	wantTaken(t, "second", err, "s", "k", "first")
+	wantTaken(t, "second", err, "first")
 	c, ok, err := f.Claimed(ctx(t), "s", "k")
 	if err != nil || !ok || string(c.Answer) != "first" || c.Expires.Sub(first.Expires).Abs() > time.Millisecond {
 		t.Errorf("claimed: %q until %v, %t, %v", c.Answer, c.Expires, ok, err)
@@ -53,7 +54,7 @@ func testClaimExpiry(t *testing.T, f *fixture) {
 	f.commit(t, store.Commit{Claims: []store.Claim{f.claim("s", "k", "first")}})
 	f.clock.Advance(59 * time.Minute)
 	_, err := f.Commit(ctx(t), store.Commit{Claims: []store.Claim{f.claim("s", "k", "second")}})
-	wantTaken(t, "a minute early", err, "s", "k", "first")
+	wantTaken(t, "a minute early", err, "first")
 	f.clock.Advance(2 * time.Minute)
 	if _, ok, err := f.Claimed(ctx(t), "s", "k"); ok || err != nil {
 		t.Errorf("expired, yet held: %t, %v", ok, err)
@@ -79,7 +80,7 @@ func testClaimFirst(t *testing.T, f *fixture) {
 	c := store.Commit{Writes: []store.Write{f.write(k, 0, ownedBy("a"))}, Claims: []store.Claim{f.claim("s", "k", "201")}}
 	f.commit(t, c)
 	_, err := f.Commit(ctx(t), c)
-	wantTaken(t, "repeat", err, "s", "k", "201")
+	wantTaken(t, "repeat", err, "201")
 }
 
 func testManyTakers(t *testing.T, f *fixture) {
@@ -107,7 +108,7 @@ func testManyTakers(t *testing.T, f *fixture) {
 	}
 	for i, err := range errs {
 		if err != nil {
-			wantTaken(t, "loser", err, "s", "k", winner)
+			wantTaken(t, "loser", err, winner)
 			_, err = f.Read(ctx(t), system, ids[i])
 			wantErr(t, "loser's write", err, store.ErrNotFound)
 		}

@@ -60,7 +60,7 @@ func killOnce(t *testing.T, arg, run string) []string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.CommandContext(t.Context(), exe, "-test.run=^$")
+	cmd := exec.CommandContext(t.Context(), exe, "-test.run=^$") //nolint:gosec // this very test binary
 	cmd.Env = append(os.Environ(), CrashEnv+"="+arg, CrashEnv+"_RUN="+run)
 	cmd.Stderr = os.Stderr
 	out, err := cmd.StdoutPipe()

@@ -153,11 +153,11 @@ func (f *fixture) put(t *testing.T, k store.Key, expect int, a auth.Access, inde
 	return store.Version{Key: k, Number: expect + 1, Updated: w.Updated, Body: w.Body, Access: a, Seq: r.Seq}
 }
 
-func (f *fixture) remove(t *testing.T, k store.Key, expect int) store.Result {
+func (f *fixture) remove(t *testing.T, k store.Key, expect int) {
 	t.Helper()
 	w := f.write(k, expect, auth.Access{})
 	w.Deleted = true
-	return f.commit(t, store.Commit{Writes: []store.Write{w}})
+	f.commit(t, store.Commit{Writes: []store.Write{w}})
 }
 
 func (f *fixture) read(t *testing.T, v auth.View, k store.Key) store.Version {
