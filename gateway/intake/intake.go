@@ -9,8 +9,9 @@
 //   - The same record sent again is answered, not stored again; the same
 //     reference with other content makes new versions.
 //   - The original is kept byte for byte with what came of it.
-//   - What a partner's document brings is visible to the sender and to the
-//     service it is addressed to, and to nobody else.
+//   - What a partner's document brings is visible to the sender and, once there
+//     is a basis for sharing, to the service it is addressed to, and to nobody
+//     else.
 package intake
 
 import (
