@@ -41,6 +41,7 @@ are not used.`,
 			if !cmd.Flags().Changed("log-level") {
 				cfg.LogLevel = "warn" // the steps are for reading, without a log between them
 			}
+			tuneCollector()
 			if once {
 				return demoOnce(cmd.Context(), cfg, cmd.OutOrStdout())
 			}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"os"
+	"runtime/debug"
 
 	"github.com/spf13/cobra"
 
@@ -26,6 +27,7 @@ listens on are printed as JSON log lines; port 0 picks a free one.`,
 			if err != nil {
 				return err
 			}
+			tuneCollector()
 			log, flush := newLogger(os.Stderr, cfg.LogLevel)
 			defer flush()
 			g, err := gateway.Open(cmd.Context(), cfg, log)
@@ -37,4 +39,26 @@ listens on are printed as JSON log lines; port 0 picks a free one.`,
 	}
 	addFlags(cmd.Flags())
 	return cmd
+}
+
+// How a gateway collects garbage: rarely while its heap is small, as usual once
+// it nears memoryLimit (bytes, a soft limit).
+const (
+	collectAt   = 300
+	memoryLimit = 256 << 20
+)
+
+// tuneCollector sets the garbage collector for a process that serves. What a
+// request allocates is dead when it is answered and the live heap is some tens
+// of MB, so that Go's default of collecting at twice that would mark the same
+// data again and again for a few MB. The limit keeps the whole process below
+// 300 MB all the same, with what the embedded store holds outside the heap. An
+// operator who sets GOGC or GOMEMLIMIT decides that one alone.
+func tuneCollector() {
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(collectAt)
+	}
+	if os.Getenv("GOMEMLIMIT") == "" {
+		debug.SetMemoryLimit(memoryLimit)
+	}
 }
