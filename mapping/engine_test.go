@@ -263,7 +263,7 @@ func TestSameBytes(t *testing.T) {
 	if a != b || string(ra.Bundle) != string(rb.Bundle) || string(ra.Bundle) == string(rc.Bundle) {
 		t.Error("the bundle does not follow the key")
 	}
-	if got := ra.Places["Bundle.entry[1].resource.name[0].family"]; got != "/name" || len(ra.Places) != 2 {
+	if got := ra.Places.Source("Bundle.entry[1].resource.name[0].family"); got != "/name" || ra.Places.Len() != 2 {
 		t.Errorf("places %v", ra.Places)
 	}
 }

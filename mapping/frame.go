@@ -134,8 +134,15 @@ func (x *run) find(s *source, at codec.ID) codec.ID {
 
 // place names the source's place, there or not.
 func (x *run) place(s *source, f int) string {
-	at := x.frames[x.up(f, s.up)].node
-	rest := s.rest
+	at, rest := x.locate(s, f)
+	return x.m.syntax.Place(x.d, at, rest)
+}
+
+// locate returns the last node there is on the way to a source, and what is
+// missing below it.
+func (x *run) locate(s *source, f int) (at codec.ID, rest []codec.Step) {
+	at = x.frames[x.up(f, s.up)].node
+	rest = s.rest
 	for len(rest) > 0 {
 		c := x.d.Child(at, rest[0].Name)
 		if c == codec.None {
@@ -143,5 +150,5 @@ func (x *run) place(s *source, f int) string {
 		}
 		at, rest = c, rest[1:]
 	}
-	return x.m.syntax.Place(x.d, at, rest)
+	return at, rest
 }

@@ -20,7 +20,7 @@ type placed struct {
 type madeURL struct{ frame, start, end int }
 
 // render writes the bundle, and where each value came from.
-func (x *run) render() ([]byte, map[string]string) {
+func (x *run) render() ([]byte, *Places) {
 	x.out = append(x.out[:0], `{"resourceType":"Bundle","type":"transaction","entry":[`...)
 	entries := 0
 	for _, inst := range x.m.instances {
@@ -35,7 +35,7 @@ func (x *run) render() ([]byte, map[string]string) {
 		}
 	}
 	x.out = append(x.out, `]}`...)
-	return append([]byte(nil), x.out...), x.placeMap()
+	return append([]byte(nil), x.out...), x.placesOf()
 }
 
 func (x *run) entry(inst *instance, f, i int) {
@@ -140,23 +140,6 @@ func (x *run) array(n *tnode, f int) (wrote, live bool) {
 	x.at = x.at[:at]
 	x.out = append(x.out, ']')
 	return count > 0, live
-}
-
-// placeMap turns the places into a map. The paths share one string.
-func (x *run) placeMap() map[string]string {
-	all := string(x.texts)
-	m := make(map[string]string, len(x.places))
-	last, name := codec.None, ""
-	for _, p := range x.places {
-		if p.node == codec.None {
-			continue
-		}
-		if p.node != last {
-			last, name = p.node, x.m.syntax.Place(x.d, p.node, nil)
-		}
-		m[all[p.start:p.end]] = name
-	}
-	return m
 }
 
 // appendURL appends the fullUrl of an instance: the same for the same record

@@ -30,10 +30,9 @@ type Record struct {
 	// Faults are what is wrong with the record; those of severity error
 	// refuse it.
 	Faults []fhir.Issue
-	// Places tells where in the sender's document an element came from: the
-	// FHIRPath inside the Bundle ("Bundle.entry[0].resource.birthDate") to
-	// the source place.
-	Places map[string]string
+	// Places tells where in the sender's document an element came from; nil
+	// when the document is the Bundle itself.
+	Places *Places
 }
 
 // Refused reports whether the record has a fault of severity error.

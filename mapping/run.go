@@ -32,11 +32,14 @@ type run struct {
 	losses []Loss
 	faults []fhir.Issue
 
-	trace  bool // places hold the constants too
-	out    []byte
-	at     []byte // the path of what is being written
-	places []placed
-	texts  []byte
+	trace          bool // places hold the constants too
+	out            []byte
+	at             []byte // the path of what is being written
+	places         []placed
+	texts          []byte
+	lossAt         []int // where each loss's place ends in lossText; the next begins there
+	lossText       []byte
+	pathsAndPlaces []byte
 }
 
 // A val is what a rule wrote.
@@ -68,7 +71,7 @@ func (x *run) read(d *codec.Doc) Record {
 		}
 	}
 	x.residue()
-	rec := Record{Row: d.Row, Key: x.key(), Losses: slices.Clone(x.losses), Faults: slices.Clone(x.faults)}
+	rec := Record{Row: d.Row, Key: x.key(), Losses: x.listLosses(), Faults: slices.Clone(x.faults)}
 	if !rec.Refused() {
 		rec.Bundle, rec.Places = x.render()
 	}
@@ -83,6 +86,7 @@ func (x *run) reset(d *codec.Doc) {
 	x.used = slices.Grow(x.used[:0], d.Len())[:d.Len()]
 	clear(x.used)
 	x.index()
+	x.lossAt, x.lossText = x.lossAt[:0], x.lossText[:0]
 	x.urls, x.known = x.urls[:0], [64]madeURL{}
 }
 
@@ -165,14 +169,14 @@ func (x *run) apply(r *rule, f int) {
 	case r.drops():
 		if text != "" {
 			x.used[node] = true
-			x.lose(x.place(s, f), r, r.spec.Loss)
+			x.lose(s, f, r, r.spec.Loss)
 		}
 	case text != "":
 		x.convert(r, f, s, node, text)
 	case r.spec.Required:
 		x.fault(r, x.place(s, f), &problem{fhir.Required, "expected a value: this field is required"})
 	case r.spec.Default != "":
-		x.lose(x.place(s, f), r, "the sender gave no value: the map's default was used")
+		x.lose(s, f, r, "the sender gave no value: the map's default was used")
 		x.convert(r, f, s, codec.None, r.spec.Default)
 	}
 }
@@ -227,13 +231,13 @@ func (x *run) convert(r *rule, f int, s *source, node codec.ID, text string) {
 		x.fault(r, x.place(s, f), verdict.fault)
 		return
 	case verdict.loss != "":
-		x.lose(x.place(s, f), r, verdict.loss)
+		x.lose(s, f, r, verdict.loss)
 	}
 	if verdict.skip {
 		return
 	}
 	if r.dir == inward|outward && r.spec.Loss != "" && node != codec.None {
-		x.lose(x.place(s, f), r, r.spec.Loss)
+		x.lose(s, f, r, r.spec.Loss)
 	}
 	*v = val{rule: r, node: node, start: start, end: len(x.arena)}
 	x.frames[x.in(f, r.inst.group)].live |= 1 << r.inst.bit
@@ -300,12 +304,25 @@ func (x *run) fault(r *rule, place string, p *problem) {
 	x.faults = append(x.faults, is)
 }
 
-func (x *run) lose(place string, r *rule, text string) {
+func (x *run) lose(s *source, f int, r *rule, text string) {
 	if len(x.losses) == maxLosses {
 		x.lost++
 		return
 	}
-	x.losses = append(x.losses, Loss{Source: place, Rule: r.spec.ID, Text: text})
+	x.losses = append(x.losses, Loss{Rule: r.spec.ID, Text: text})
+	at, rest := x.locate(s, f)
+	x.lossText = x.m.syntax.AppendPlace(x.lossText, x.d, at, rest)
+	x.lossAt = append(x.lossAt, len(x.lossText))
+}
+
+// listLosses returns the losses with their places, which share one string.
+func (x *run) listLosses() []Loss {
+	all, start := string(x.lossText), 0
+	for i, end := range x.lossAt {
+		x.losses[i].Source = all[start:end]
+		start = end
+	}
+	return slices.Clone(x.losses)
 }
 
 // residue reports every leaf with text that no rule took.
@@ -319,7 +336,9 @@ func (x *run) residue() {
 			x.lost++
 			continue
 		}
-		x.losses = append(x.losses, Loss{Source: x.m.syntax.Place(x.d, node, nil), Rule: "residue", Text: "no rule of the map carries this value"})
+		x.losses = append(x.losses, Loss{Rule: "residue", Text: "no rule of the map carries this value"})
+		x.lossText = x.m.syntax.AppendPlace(x.lossText, x.d, node, nil)
+		x.lossAt = append(x.lossAt, len(x.lossText))
 	}
 	if x.lost > 0 {
 		x.losses = append(x.losses, Loss{Rule: "residue", Text: strconv.Itoa(x.lost) + " more values are lost than are listed"})

@@ -7,6 +7,7 @@ import (
 
 	"trellis.example/auth"
 	"trellis.example/fhir"
+	"trellis.example/mapping"
 )
 
 // access decides who sees the parts. A referral and all that came with it is
@@ -60,7 +61,7 @@ func (in *Intake) receivers(ctx context.Context, s Submission, p *plan) ([]strin
 
 // unresolved says that nobody but the sender sees the referral yet, or that it
 // went to the default service.
-func unresolved(at string, places map[string]string) fhir.Issue {
+func unresolved(at string, places *mapping.Places) fhir.Issue {
 	return fhir.Issue{Severity: fhir.SeverityWarning, Code: fhir.NotFound, Rule: "prsb-referral-to-known", Expression: at, Source: place(places, at),
 		Text: "the service referred to is not known here; expected an organisation with its ODS code, named directly or through HealthcareService.providedBy"}
 }

@@ -32,7 +32,7 @@ func validateRecord(rec mapping.Record, v *profiles.Validator) []fhir.Issue {
 
 // validate checks a bundle against our profiles (or base R4 alone) and says
 // where in the sender's document each fault lies.
-func validate(b fhir.Resource, places map[string]string, v *profiles.Validator, baseOnly bool) []fhir.Issue {
+func validate(b fhir.Resource, places *mapping.Places, v *profiles.Validator, baseOnly bool) []fhir.Issue {
 	issues := v.Validate(b, profiles.Options{BaseOnly: baseOnly})
 	if !baseOnly {
 		issues = profiles.Merge(issues, v.Referral([]fhir.Resource{b}))

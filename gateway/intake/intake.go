@@ -132,7 +132,7 @@ type Submission struct {
 	// Issues are what reading the document already found.
 	Issues []fhir.Issue
 	// Places translates a FHIRPath in the Bundle to the sender's document.
-	Places map[string]string
+	Places *mapping.Places
 	// Original is the document as received; the same blob for every row of
 	// a file.
 	Original store.Blob

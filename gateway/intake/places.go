@@ -1,19 +1,7 @@
 package intake
 
-import "strings"
+import "trellis.example/mapping"
 
 // place finds where in the sender's document an element came from: its own
 // place, else that of the nearest element around it.
-func place(places map[string]string, expression string) string {
-	for expression != "" {
-		if p, ok := places[expression]; ok {
-			return p
-		}
-		cut := strings.LastIndexAny(expression, ".[")
-		if cut < 0 {
-			return ""
-		}
-		expression = expression[:cut]
-	}
-	return ""
-}
+func place(places *mapping.Places, expression string) string { return places.Source(expression) }

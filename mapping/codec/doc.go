@@ -39,6 +39,8 @@ type Syntax interface {
 	// node at: "row 4, subject_dob", "/patient/dob", "PID-5.1". It never shows
 	// content.
 	Place(d *Doc, at ID, rest []Step) string
+	// AppendPlace appends what Place returns.
+	AppendPlace(dst []byte, d *Doc, at ID, rest []Step) []byte
 	// Read yields the records of a document one by one until yield returns
 	// false. The Doc and its texts are valid only during the call. The issues
 	// passed along are faults of that record; Doc is nil when it could not be

@@ -45,6 +45,12 @@ func (Syntax) Path(path string) ([]codec.Step, error) {
 
 // Place names a cell: "row 4, subject_dob".
 func (Syntax) Place(d *codec.Doc, at codec.ID, rest []codec.Step) string {
+	var array [80]byte
+	return string(Syntax{}.AppendPlace(array[:0], d, at, rest))
+}
+
+// AppendPlace appends the place that [Syntax.Place] names.
+func (Syntax) AppendPlace(dst []byte, d *codec.Doc, at codec.ID, rest []codec.Step) []byte {
 	name := ""
 	if at != codec.Root {
 		name = d.Name(at)
@@ -52,14 +58,13 @@ func (Syntax) Place(d *codec.Doc, at codec.ID, rest []codec.Step) string {
 		name = rest[0].Name
 	}
 	if d.Row == 0 {
-		return name
+		return append(dst, name...)
 	}
-	var array [80]byte
-	b := strconv.AppendInt(append(array[:0], "row "...), int64(d.Row), 10)
+	dst = strconv.AppendInt(append(dst, "row "...), int64(d.Row), 10)
 	if name != "" {
-		b = append(append(b, ", "...), name...)
+		dst = append(append(dst, ", "...), name...)
 	}
-	return string(b)
+	return dst
 }
 
 // Blank returns a record with an empty cell for each column.

@@ -195,19 +195,37 @@ func (f Field) joined() string {
 func (t *tree) value(seg codec.ID, n int, v Value) {
 	sep := v.field.seg.m.sep
 	raw := v.Raw()
-	if bytes.IndexByte(raw, sep.Component) < 0 && bytes.IndexByte(raw, sep.Subcomponent) < 0 {
+	if !hasAny(raw, sep.Component, sep.Subcomponent) {
 		t.d.SetOrdinal(t.leaf(seg, n, v.Text()), v.rep+1)
 		return
 	}
 	id := t.leaf(seg, n, "")
 	t.d.SetOrdinal(id, v.rep+1)
 	for c := 1; ; c++ {
-		part, rest, more := bytes.Cut(raw, []byte{sep.Component})
+		part, rest, more := cut(raw, sep.Component)
 		t.component(id, c, part, sep)
 		if raw = rest; !more {
 			return
 		}
 	}
+}
+
+// cut is bytes.Cut for one byte.
+func cut(b []byte, sep byte) (before, after []byte, found bool) {
+	if i := bytes.IndexByte(b, sep); i >= 0 {
+		return b[:i], b[i+1:], true
+	}
+	return b, nil, false
+}
+
+// hasAny reports whether b holds x or y: values are short.
+func hasAny(b []byte, x, y byte) bool {
+	for _, c := range b {
+		if c == x || c == y {
+			return true
+		}
+	}
+	return false
 }
 
 func (t *tree) component(parent codec.ID, n int, raw []byte, sep Separators) {
@@ -224,7 +242,7 @@ func (t *tree) component(parent codec.ID, n int, raw []byte, sep Separators) {
 	}
 	id := t.leaf(parent, n, "")
 	for i := 1; ; i++ {
-		part, rest, more := bytes.Cut(raw, []byte{sep.Subcomponent})
+		part, rest, more := cut(raw, sep.Subcomponent)
 		if len(part) > 0 && string(part) != `""` {
 			t.leaf(id, i, unescape(part, sep))
 		}
@@ -240,20 +258,27 @@ func (t *tree) leaf(parent codec.ID, n int, text string) codec.ID {
 
 // Place names a place below the node at: "PRD[2]-3.1", "NTE[2]-3".
 func (Syntax) Place(d *codec.Doc, at codec.ID, rest []codec.Step) string {
+	var array [48]byte
+	return string(Syntax{}.AppendPlace(array[:0], d, at, rest))
+}
+
+// AppendPlace appends the place that [Syntax.Place] names.
+func (Syntax) AppendPlace(dst []byte, d *codec.Doc, at codec.ID, rest []codec.Step) []byte {
 	var up [8]codec.ID
 	n := 0
 	for id := at; id > codec.Root && n < len(up); id = d.Parent(id) {
 		up[n] = id
 		n++
 	}
-	b := make([]byte, 0, 24)
+	var array [48]byte
+	b := array[:0]
 	for i := n - 1; i >= 0; i-- {
 		b = appendStep(b, d.Name(up[i]), d.Ordinal(up[i]))
 	}
 	for _, s := range rest {
 		b = appendStep(b, s.Name, 1)
 	}
-	return string(b)
+	return append(dst, b...)
 }
 
 // appendStep appends one level. A nested segment begins anew: its number

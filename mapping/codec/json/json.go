@@ -53,28 +53,33 @@ func (Syntax) Path(path string) ([]codec.Step, error) {
 
 // Place is the JSON pointer of the place, behind the row of a batch.
 func (Syntax) Place(d *codec.Doc, at codec.ID, rest []codec.Step) string {
-	var b strings.Builder
-	if d.Row > 0 {
-		b.WriteString("row " + strconv.Itoa(d.Row) + ", ")
-	}
-	appendPointer(&b, d, at)
-	for _, s := range rest {
-		b.WriteString("/" + fhir.SafeName(s.Name))
-	}
-	return b.String()
+	return string(Syntax{}.AppendPlace(nil, d, at, rest))
 }
 
-func appendPointer(b *strings.Builder, d *codec.Doc, id codec.ID) {
-	if id == codec.Root {
-		return
+// AppendPlace appends the place that [Syntax.Place] names.
+func (Syntax) AppendPlace(dst []byte, d *codec.Doc, at codec.ID, rest []codec.Step) []byte {
+	if d.Row > 0 {
+		dst = append(strconv.AppendInt(append(dst, "row "...), int64(d.Row), 10), ", "...)
 	}
-	appendPointer(b, d, d.Parent(id))
+	dst = appendPointer(dst, d, at)
+	for _, s := range rest {
+		dst = append(append(dst, '/'), fhir.SafeName(s.Name)...)
+	}
+	return dst
+}
+
+func appendPointer(b []byte, d *codec.Doc, id codec.ID) []byte {
+	if id == codec.Root {
+		return b
+	}
+	b = appendPointer(b, d, d.Parent(id))
 	if d.Name(id) != element {
-		b.WriteString("/" + fhir.SafeName(d.Name(id)))
+		b = append(append(b, '/'), fhir.SafeName(d.Name(id))...)
 	}
 	if d.Repeats(id) {
-		b.WriteString("/" + strconv.Itoa(d.Element(id)))
+		b = strconv.AppendInt(append(b, '/'), int64(d.Element(id)), 10)
 	}
+	return b
 }
 
 // Read yields the document's record, or those of a batch.

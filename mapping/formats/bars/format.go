@@ -34,7 +34,7 @@ func (f Format) Read(doc []byte) mapping.Result {
 		return res
 	}
 	m, issues := Parse(b)
-	rec := mapping.Record{Key: m.ID, Faults: issues, Places: map[string]string{}}
+	rec := mapping.Record{Key: m.ID, Faults: issues}
 	if !rec.Refused() {
 		rec.Bundle = transaction(b)
 		rec.Losses = envelopeLosses(b)
