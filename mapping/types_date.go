@@ -149,13 +149,19 @@ func hl7DateIn(s string) (string, *problem) {
 	if !isDigits(s) || len(s) < 4 {
 		return "", &wantHL7Date
 	}
-	layouts := map[int]string{4: "2006", 6: "200601", 8: "20060102"}
 	n := min(len(s), 8)
-	t, err := time.Parse(layouts[n], s[:n])
-	if err != nil || layouts[n] == "" || t.Year() == 0 || len(s) > 14 {
+	layout := "20060102"[:n]
+	t, err := time.Parse(layout, s[:n])
+	if err != nil || n%2 != 0 || t.Year() == 0 || len(s) > 14 {
 		return "", &wantHL7Date
 	}
-	return t.Format(fhirDate)[:map[int]int{4: 4, 6: 7, 8: 10}[n]], nil
+	switch n {
+	case 4:
+		return s[:4], nil
+	case 6:
+		return s[:4] + "-" + s[4:6], nil
+	}
+	return s[:4] + "-" + s[4:6] + "-" + s[6:8], nil
 }
 
 func hl7DateOut(s string) (string, bool) {
@@ -199,7 +205,7 @@ func hl7TimeIn(s string) (string, *problem) {
 	if err != nil {
 		return "", &wantHL7Time
 	}
-	return t.Format("2006-01-02T15:04:05") + frac + z.Format("-07:00"), nil
+	return whole[:4] + "-" + whole[4:6] + "-" + whole[6:8] + "T" + whole[8:10] + ":" + whole[10:12] + ":" + whole[12:14] + frac + z.Format("-07:00"), nil
 }
 
 func hl7TimeOut(s string) (string, bool) {
