@@ -82,6 +82,7 @@ type rule struct {
 	table   *table
 	conv    converter
 
+	joins     bool // type join
 	isConst   bool
 	constText string
 	constJSON []byte

@@ -28,7 +28,7 @@ func (c *compiler) rule(s *ruleSpec, types map[string]typeSpec) {
 		c.errorf("%s: there is no group %s", where, s.Each)
 		return
 	}
-	r := &rule{spec: s, group: group, dir: directionOf(s.Dir)}
+	r := &rule{spec: s, group: group, dir: directionOf(s.Dir), joins: s.Type == "join"}
 	if s.Value != nil {
 		r.constJSON, r.constText = quoteConst(s.Value)
 	}

@@ -58,6 +58,9 @@ func (x *run) entry(inst *instance, f, i int) {
 func (x *run) members(n *tnode, f int, comma bool) (wrote, live bool) {
 	at := len(x.at)
 	for _, k := range n.kids {
+		if len(k.rules) > 0 && x.vals[x.frames[f].base+k.index].rule == nil {
+			continue // most of what the map may write is not there
+		}
 		mark := len(x.out)
 		if comma || wrote {
 			x.out = append(x.out, ',')

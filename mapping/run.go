@@ -184,7 +184,7 @@ func (x *run) apply(r *rule, f int) {
 // pick chooses the rule's source: the first that has text, or all of them
 // joined.
 func (x *run) pick(r *rule, f int) (*source, codec.ID, string) {
-	if r.spec.Type == "join" {
+	if r.joins {
 		return x.join(r, f)
 	}
 	for i := range r.sources {
