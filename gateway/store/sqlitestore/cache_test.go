@@ -244,8 +244,9 @@ func TestBesideWritesNoResources(t *testing.T) {
 	}
 }
 
-// TestFailedCommit checks that a group which does not reach the disk leaves
-// what was there before to be read.
+// TestFailedCommit checks that a group takes what it replaces out of the cache
+// before it is committed, and that when it does not reach the disk, what was
+// there before is read from the database until a later one does.
 func TestFailedCommit(t *testing.T) {
 	s := open(t, t.TempDir())
 	k := store.Key{Type: "Task", ID: "k"}
@@ -257,6 +258,9 @@ func TestFailedCommit(t *testing.T) {
 	for range 2 {
 		if v, err := s.Read(t.Context(), auth.SystemView(), k); err != nil || v.Number != 1 {
 			t.Errorf("version %d, %v", v.Number, err)
+		}
+		if _, ok, _ := s.cache.get(k); ok {
+			t.Error("the cache holds what the group was to replace")
 		}
 	}
 	mustCommit(t, s, rewrite(k, 1))
