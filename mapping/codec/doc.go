@@ -101,9 +101,14 @@ func NewDoc() *Doc {
 	return d
 }
 
-// Reset empties the record and keeps its memory, but no text.
-func (d *Doc) Reset() {
+// Clear is Reset that keeps no text of the record alive either.
+func (d *Doc) Clear() {
 	clear(d.nodes)
+	d.Reset()
+}
+
+// Reset empties the record and keeps its memory.
+func (d *Doc) Reset() {
 	d.nodes = append(d.nodes[:0], node{parent: None, first: None, last: None, next: None})
 	d.Row = 0
 }

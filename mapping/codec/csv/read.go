@@ -42,7 +42,7 @@ func (f *file) release() {
 		return // do not keep what one long row needed
 	}
 	f.s.r.Reset(nil)
-	f.doc.Reset()
+	f.doc.Clear()
 	clear(f.text.cells[:cap(f.text.cells)])
 	*f = file{s: scanner{r: f.s.r, row: f.s.row[:0], ends: f.s.ends[:0]}, doc: f.doc, nodes: f.nodes[:0],
 		text: decoder{cells: f.text.cells[:0], buf: f.text.buf[:0]}}
