@@ -145,7 +145,9 @@ func TestPayloadRules(t *testing.T) {
 		{"no full URL", func(b object) { delete(entry(b, 6), "fullUrl") }, "required Bundle.entry[6].fullUrl"},
 		{"no resource", func(b object) { delete(entry(b, 6), "resource") }, "required Bundle.entry[6].resource"},
 		{"resource is no object", func(b object) { entry(b, 6)["resource"] = 1 }, "required Bundle.entry[6].resource"},
-		{"type without a place", func(b object) { entry(b, 6)["resource"] = object{"resourceType": "Slot", "meta": entry(b, 7)["resource"].(object)["meta"]} }, "invariant Bundle.entry[6].resource"},
+		{"type without a place", func(b object) {
+			entry(b, 6)["resource"] = object{"resourceType": "Slot", "meta": entry(b, 7)["resource"].(object)["meta"]}
+		}, "invariant Bundle.entry[6].resource"},
 	}
 	for _, tt := range tests {
 		_, issues := parse(t, change(t, message(t), tt.f))
