@@ -18,7 +18,7 @@ import (
 
 // maxStale is how old a client or key may be when it is used: the promise
 // that a change counts within a second.
-const maxStale = time.Second
+const maxStale = 800 * time.Millisecond
 
 // readTimeout ends a read of the store that requests wait for.
 const readTimeout = 5 * time.Second

@@ -62,6 +62,9 @@ func (g *Gateway) takeHL7(ctx context.Context, in *intake.Intake, p mllp.Peer, m
 	}
 	g.log.LogAttrs(ctx, slog.LevelInfo, "message", slog.String("name", "mllp"), slog.String("code", string(a.Code)),
 		slog.String("client", who.ClientID), slog.Int("bytes", len(msg)))
+	if a.Ack == nil { // not even MSH could be read
+		a.Ack = hl7v2.BuildAck([]byte("MSH|^~\\&|||||||||P|2.5.1\r"), hl7v2.AR, []fhir.Issue{{Code: fhir.Structure, Text: "the frame holds no HL7 v2 message: no MSH segment could be read"}}, time.Now(), rand.Text()[:20])
+	}
 	if _, send := h.Answer(a.Code, hl7v2.AckPolicy{}); !send {
 		return nil
 	}

@@ -39,7 +39,7 @@ func (in *Intake) receivers(ctx context.Context, s Submission, p *plan) ([]strin
 	switch {
 	case s.Parties != nil:
 		return s.Parties, nil, nil
-	case p.referral < 0 || !p.basis.shares():
+	case p.referral < 0 || !p.basis.shares() || p.request().Get("status").Text() == "draft":
 		return nil, nil, nil
 	}
 	parties, err := in.addressees(ctx, s, p)

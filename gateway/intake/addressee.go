@@ -3,6 +3,7 @@ package intake
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 
 	"trellis.example/auth"
@@ -61,7 +62,12 @@ func (f finder) party(ref fhir.Value, hops int) (string, error) {
 	if code := ods(ref.Get("identifier")); code != "" {
 		return "org/" + code, nil
 	}
-	target, err := f.resolve(ref.Get("reference").Text())
+	return f.behind(ref, hops)
+}
+
+// behind follows the literal reference, whatever identifier stands beside it.
+func (f finder) behind(ref fhir.Value, hops int) (string, error) {
+	target, err := f.resolve(ref)
 	if err != nil || !target.Exists() || hops == 0 {
 		return "", err
 	}
@@ -82,11 +88,15 @@ func (f finder) party(ref fhir.Value, hops int) (string, error) {
 	return "", nil
 }
 
-func (f finder) resolve(ref string) (fhir.Value, error) {
+func (f finder) resolve(from fhir.Value) (fhir.Value, error) {
+	ref := from.Get("reference").Text()
 	if v, ok := f.local[ref]; ok || ref == "" {
 		return v, nil
 	}
 	r, ok := fhir.ParseReference(ref)
+	if ok && r.Kind == fhir.RefContained {
+		return contained(from, r.Fragment), nil
+	}
 	if !ok || r.Kind != fhir.RefRelative {
 		return fhir.Value{}, nil
 	}
@@ -98,7 +108,38 @@ func (f finder) resolve(ref string) (fhir.Value, error) {
 		return fhir.Value{}, err
 	}
 	res, err := fhir.Decode(ver.Body)
-	return res.Root(), err
+	if err != nil || !f.trusted(res.Root(), ver.Access) {
+		return fhir.Value{}, err
+	}
+	return res.Root(), nil
+}
+
+// trusted reports whether a stored Organization may say whose it is: not when
+// another organisation has written it under a code that is not its own.
+func (f finder) trusted(root fhir.Value, a auth.Access) bool {
+	if root.Get("resourceType").Text() != "Organization" || !strings.HasPrefix(a.Owner, "org/") || f.view.All() || slices.Contains(f.view.Parties(), a.Owner) {
+		return true
+	}
+	for id := range root.Get("identifier").Items() {
+		if code := ods(id); code != "" && auth.OrgParty(code) != a.Owner {
+			return false
+		}
+	}
+	return true
+}
+
+// contained returns the resource with that id that the document of v contains.
+func contained(v fhir.Value, id string) fhir.Value {
+	root := v
+	for p := root.Parent(); p.Exists(); p = p.Parent() {
+		root = p
+	}
+	for r := range root.Get("contained").Items() {
+		if r.Get("id").Text() == id {
+			return r
+		}
+	}
+	return fhir.Value{}
 }
 
 // ods returns the organisation code of an identifier; systems differ in case

@@ -34,7 +34,7 @@ type builder struct {
 }
 
 func (b *builder) build(ctx context.Context, docVersion int) (Outcome, error) {
-	b.out = Outcome{Status: Created}
+	b.out = Outcome{Status: Created, At: b.now}
 	b.rec = record{Hash: b.p.hash, Parties: b.p.access.Parties, Parts: map[string]string{}}
 	if b.old != nil {
 		b.out.Status, b.rec.Task = Updated, b.old.Task

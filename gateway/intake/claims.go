@@ -33,8 +33,14 @@ func (in *Intake) requester(ctx context.Context, s Submission, p *plan) ([]fhir.
 		local[part.key.String()] = part.res.Root()
 	}
 	f := finder{in: in, ctx: ctx, view: s.Sender.View("read"), local: local}
-	party, err := f.party(p.request().Get("requester"), 3)
-	if err != nil || party == "" || party == s.Sender.Owner() {
+	who := p.request().Get("requester")
+	named, err := f.party(who, 3)
+	if err != nil {
+		return nil, err
+	}
+	behind, err := f.behind(who, 3)
+	ours := func(party string) bool { return party == "" || party == s.Sender.Owner() }
+	if err != nil || ours(named) && ours(behind) {
 		return nil, err
 	}
 	at := fmt.Sprintf("Bundle.entry[%d].resource.requester", p.parts[p.referral].entry)

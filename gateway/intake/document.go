@@ -129,11 +129,14 @@ func mediaType(r *http.Request, info mapping.Info) error {
 }
 
 func dryRun(r *http.Request) (bool, error) {
-	v := r.URL.Query().Get("dryRun")
-	if v == "" {
+	q := r.URL.Query()
+	if len(q) == 0 {
 		return false, nil
 	}
-	b, err := strconv.ParseBool(v)
+	if v := q["dryRun"]; len(q) > 1 || len(v) != 1 {
+		return false, fhir.Errorf(fhir.NotSupported, "the only parameter here is dryRun, once")
+	}
+	b, err := strconv.ParseBool(q.Get("dryRun"))
 	if err != nil {
 		return false, fhir.Errorf(fhir.BadValue, "dryRun is true or false")
 	}
@@ -159,7 +162,7 @@ func (in *Intake) single(r *http.Request, s Sender, f mapping.Format, body []byt
 		if o.Status == Unchanged {
 			return Answer{Status: http.StatusOK, Type: FHIRJSON, Header: h, Body: fhir.Outcome([]fhir.Issue{{Severity: fhir.SeverityInformation, Code: fhir.Information, Text: "this record was received before, just like this; nothing was changed"}})}
 		}
-		return Answer{Status: http.StatusCreated, Type: FHIRJSON, Header: h, Body: transactionResponse(publicURL, o, in.Clock())}
+		return Answer{Status: http.StatusCreated, Type: FHIRJSON, Header: h, Body: transactionResponse(publicURL, o)}
 	})
 }
 

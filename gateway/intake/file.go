@@ -37,7 +37,7 @@ func (in *Intake) file(ctx context.Context, s Sender, f mapping.Format, body []b
 		if fhir.Faults(issues) == nil {
 			issues = append(issues, fhir.Issue{Code: fhir.Structure, Text: "the file holds no record"})
 		}
-		return Answer{}, &fhir.Error{Issues: issues, Status: http.StatusUnprocessableEntity}
+		return Answer{}, &fhir.Error{Issues: issues, Status: statusOfFile(body, issues)}
 	}
 	if len(issues) > 0 { // about the file itself, such as its character set
 		rows = append([]csvresult.Outcome{{Issues: issues}}, rows...)
@@ -184,6 +184,20 @@ func rowOutcome(rec mapping.Record, o Outcome) csvresult.Outcome {
 		}
 	}
 	return r
+}
+
+// statusOfFile is 400 for what is no CSV file at all, and 422 for one whose
+// columns or rows are at fault.
+func statusOfFile(body []byte, issues []fhir.Issue) int {
+	if len(body) == 0 {
+		return http.StatusBadRequest
+	}
+	for _, is := range issues {
+		if is.IsError() && is.Code == fhir.Structure && is.Source == "header" {
+			return http.StatusBadRequest
+		}
+	}
+	return http.StatusUnprocessableEntity
 }
 
 func lane(key string) int {

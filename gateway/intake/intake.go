@@ -113,6 +113,8 @@ type Outcome struct {
 	// Stored are the resources in the order of the bundle; empty when
 	// unchanged or rejected.
 	Stored []Stored
+	// At is the time of the versions that were written.
+	At time.Time
 	// Taken is set when another commit had already taken one of the
 	// submission's claims.
 	Taken *store.Claim

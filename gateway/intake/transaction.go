@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"net/http"
 	"strconv"
-	"time"
 
 	"trellis.example/fhir"
 	"trellis.example/gateway/rest"
@@ -41,7 +40,7 @@ func (in *Intake) Transaction(r *http.Request, s Sender, publicURL string) (Answ
 		return Answer{}, err
 	}
 	return in.submitOnce(r, body, sub, func(o Outcome) Answer {
-		return Answer{Status: http.StatusOK, Type: FHIRJSON, Header: http.Header{}, Body: transactionResponse(publicURL, o, in.Clock())}
+		return Answer{Status: http.StatusOK, Type: FHIRJSON, Header: http.Header{}, Body: transactionResponse(publicURL, o)}
 	})
 }
 
@@ -84,7 +83,7 @@ func transactionFaults(b fhir.Resource, s Sender) error {
 	return fhir.Faults(issues)
 }
 
-func transactionResponse(publicURL string, o Outcome, now time.Time) []byte {
+func transactionResponse(publicURL string, o Outcome) []byte {
 	out := []byte(`{"resourceType":"Bundle","type":"transaction-response","entry":[`)
 	for i, st := range o.Stored {
 		if i > 0 {
@@ -95,7 +94,7 @@ func transactionResponse(publicURL string, o Outcome, now time.Time) []byte {
 		out = fhir.AppendString(out, publicURL+"/fhir/"+st.Key.String())
 		out = append(out, `,"response":{"status":"201 Created","location":`...)
 		out = fhir.AppendString(out, loc)
-		out = append(out, `,"etag":"W/\"`+strconv.Itoa(st.Version)+`\"","lastModified":"`+fhir.Instant(now)+`"}}`...)
+		out = append(out, `,"etag":"W/\"`+strconv.Itoa(st.Version)+`\"","lastModified":"`+fhir.Instant(o.At)+`"}}`...)
 	}
 	return append(out, `]}`...)
 }

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
+	"net/http"
 	"slices"
 	"time"
 
@@ -45,8 +46,10 @@ type written struct {
 	ch   rest.Change
 	root fhir.Value
 	task store.Key
-	now  time.Time
-	c    store.Commit
+	// earlier are the services that the request was addressed to before.
+	earlier []string
+	now     time.Time
+	c       store.Commit
 }
 
 // share lets the services addressed see the request and what it refers to, as
@@ -64,11 +67,16 @@ func (w *written) share() error {
 			return err
 		}
 	}
+	w.earlier = before
 	with := readdress(a, before, auth.NewAccess(a.Owner, parties...))
-	w.ch.Write.Access = with
-	if w.ch.Principal.Owner() != a.Owner {
+	if w.ch.Principal.Owner() != a.Owner && !w.ch.Principal.UpdateAsCreate() {
+		if !slices.Equal(before, parties) {
+			return &fhir.Error{Status: http.StatusUnprocessableEntity, Issues: []fhir.Issue{{Code: fhir.BusinessRule, Rule: "readdress", Expression: "ServiceRequest.performer",
+				Text: "only the sender of a referral addresses it to another service"}}}
+		}
 		return nil // only the sender shares what is the sender's
 	}
+	w.ch.Write.Access = with
 	w.c.Writes, err = w.in.shareReferred(w.ctx, w.ch.Principal, w.root, with.Parties, nil, w.now)
 	return err
 }
@@ -93,6 +101,9 @@ func (w *written) before(a auth.Access) (auth.Access, []string, error) {
 // parties are the services that a request is addressed to; the default one
 // when it names nobody.
 func (w *written) parties(request fhir.Value) ([]string, error) {
+	if request.Get("status").Text() == "draft" {
+		return nil, nil // nobody is asked yet
+	}
 	parties, err := w.in.Addressees(w.ctx, w.ch.Principal.View("read"), request, nil)
 	if err == nil && w.in.Service != "" && !request.Get("performer").Exists() {
 		parties = []string{w.in.Service}
@@ -154,15 +165,21 @@ func (w *written) work() error {
 		}
 		return w.start()
 	}
-	ending, ends := endings[w.root.Get("status").Text()]
-	if err != nil || !ends || v.Deleted {
+	if err != nil || v.Deleted {
 		return err
 	}
 	task, err := fhir.Decode(v.Body)
 	if err != nil || workflow.IsClosed(task.Root()) {
 		return err
 	}
-	next, err := w.in.rewriteVersion(v, workflow.End(task, ending, w.now), w.now)
+	body, access := slices.Clone(v.Body), readdress(v.Access, w.earlier, w.ch.Write.Access)
+	if ending, ends := endings[w.root.Get("status").Text()]; ends {
+		body = workflow.End(task, ending, w.now)
+	} else if sameAccess(access, v.Access) {
+		return nil
+	}
+	next, err := w.in.rewriteVersion(v, body, w.now)
+	next.Access = access
 	w.c.Writes = append(w.c.Writes, next)
 	return err
 }

@@ -95,6 +95,9 @@ func (a *API) NewWrite(p auth.Principal, res fhir.Resource, k store.Key, old *st
 	}
 	if old == nil {
 		w.Access = p.Access(k.Type)
+		if k.Type == "Organization" && foreign(p, res.Root()) {
+			w.Access = auth.NewAccess(p.Owner()) // a note of its own, not an entry of the directory
+		}
 	}
 	// Who may see a resource is policy, not what its sender writes; only those
 	// who load existing records bring their labels with them.

@@ -33,6 +33,7 @@ func (a *API) rules(q *Request, res fhir.Resource, old *store.Version) ([]fhir.I
 		}
 	}
 	c.labels()
+	c.organisation()
 	if err := c.references(); err != nil {
 		return nil, err
 	}
@@ -67,6 +68,27 @@ func (c *check) labels() {
 			c.fail(fhir.Security, l, "this client may not set this security label")
 		}
 	}
+}
+
+// organisation refuses to give an Organization another ODS code: referrals find
+// their service by it.
+func (c *check) organisation() {
+	if c.res.Type() != "Organization" || !c.before.Exists() || !foreign(c.p, c.res.Root()) && !foreign(c.p, c.before) {
+		return
+	}
+	before, now := odsCodes(c.before), odsCodes(c.res.Root())
+	if !slices.Equal(before, now) {
+		c.fail(fhir.Security, c.res.Root().Get("identifier"), "only an administrator changes the ODS code of an organisation that is not the client's own")
+	}
+}
+
+// foreign reports an ODS code that is not the client's own, from a client who
+// does not keep the directory.
+func foreign(p auth.Principal, root fhir.Value) bool {
+	if p.UpdateAsCreate() || p.Allow("delete", "Organization") {
+		return false
+	}
+	return slices.ContainsFunc(odsCodes(root), func(code string) bool { return code != p.Org })
 }
 
 // labels returns the security labels of a document, sorted.
@@ -162,7 +184,7 @@ func (c *check) requester() error {
 	if err != nil {
 		return err
 	}
-	if len(orgs) > 0 && !slices.Contains(orgs, c.p.Org) {
+	if slices.ContainsFunc(orgs, func(code string) bool { return code != c.p.Org }) {
 		c.fail(fhir.Security, v, "the requester belongs to another organisation than this client")
 	}
 	return nil
@@ -171,10 +193,15 @@ func (c *check) requester() error {
 // organisations returns the ODS codes that a reference stands for, following
 // literal references at most depth times.
 func (c *check) organisations(v fhir.Value, depth int) ([]string, error) {
-	if codes := odsCodes(v); len(codes) > 0 {
+	codes := odsCodes(v)
+	ref, ok := fhir.ParseReference(v.Get("reference").Text())
+	if ok && ref.Kind == fhir.RefContained && depth > 0 {
+		more, err := c.organisationsOf(contained(c.res.Root(), ref.Fragment), depth)
+		return append(codes, more...), err
+	}
+	if len(codes) > 0 {
 		return codes, nil
 	}
-	ref, ok := fhir.ParseReference(v.Get("reference").Text())
 	if !ok || depth == 0 || ref.Type != "Organization" && ref.Type != "PractitionerRole" || ref.Kind == fhir.RefAbsolute && ref.Base != c.api.base {
 		return nil, nil
 	}
@@ -186,10 +213,26 @@ func (c *check) organisations(v fhir.Value, depth int) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	if res.Type() == "Organization" {
-		return odsCodes(res.Root()), nil
+	return c.organisationsOf(res.Root(), depth)
+}
+
+// organisationsOf returns the ODS codes of an Organization, or of that which a
+// PractitionerRole names.
+func (c *check) organisationsOf(root fhir.Value, depth int) ([]string, error) {
+	if root.Get("resourceType").Text() == "Organization" {
+		return odsCodes(root), nil
 	}
-	return c.organisations(res.Root().Get("organization"), depth-1)
+	return c.organisations(root.Get("organization"), depth-1)
+}
+
+// contained returns the contained resource with that id.
+func contained(root fhir.Value, id string) fhir.Value {
+	for r := range root.Get("contained").Items() {
+		if r.Get("id").Text() == id {
+			return r
+		}
+	}
+	return fhir.Value{}
 }
 
 func odsCodes(v fhir.Value) (codes []string) {

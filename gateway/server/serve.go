@@ -83,10 +83,16 @@ func (s *Server) panicked(w *writer, r *http.Request, p any) {
 // caller that is still sending when the connection closes would never see why.
 const maxDrain = 64 << 20
 
+// drainTime bounds how long a caller may hold the connection with it.
+const drainTime = 5 * time.Second
+
 func drain(w *writer, body io.ReadCloser) {
 	r := w.request
 	large := w.status == http.StatusRequestEntityTooLarge || r.ContentLength > 256<<10 // net/http drains less itself
 	if w.status >= 400 && large && r.Header.Get("Expect") == "" {
+		rc := http.NewResponseController(w.ResponseWriter)
+		_ = rc.Flush() // the answer first: who reads while sending need not wait
+		_ = rc.SetReadDeadline(time.Now().Add(drainTime))
 		io.CopyN(io.Discard, body, maxDrain) //nolint:errcheck // best effort
 	}
 }
@@ -176,7 +182,7 @@ func sane(s string) bool {
 			return false
 		}
 	}
-	return len(s) >= 8 && len(s) <= 64
+	return s != "" && len(s) <= 64
 }
 
 func knownMethod(m string) string {

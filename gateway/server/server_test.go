@@ -94,9 +94,9 @@ func TestAddresses(t *testing.T) {
 
 func TestRequestIDs(t *testing.T) {
 	g := start(t, servertest.Options{})
-	for in, echoed := range map[string]bool{"3f0a-good-id.1": true, "short": false, "with space!": false, strings.Repeat("x", 65): false, "": false} {
+	for in, echoed := range map[string]bool{"3f0a-good-id.1": true, "short": true, "with space!": false, strings.Repeat("x", 65): false, "": false} {
 		r := g.Do(t, "", "GET", "/health/live", "", "X-Request-ID", in, "X-Correlation-ID", in)
-		if got := r.Header.Get("X-Request-ID"); (got == in) != echoed || len(got) < 8 {
+		if got := r.Header.Get("X-Request-ID"); (got == in) != echoed || got == "" {
 			t.Errorf("%q: X-Request-ID %q, want echoed %t", in, got, echoed)
 		}
 		if got := r.Header.Get("X-Correlation-ID"); (got != "") != echoed {
