@@ -313,11 +313,14 @@ func TestTooCostly(t *testing.T) {
 func TestExplain(t *testing.T) {
 	s := open(t, t.TempDir())
 	refused := func(sql string) (step string) {
-		err := s.writer.explain(sql, func(st string) {
-			scan := strings.Contains(st, "SCAN") && !strings.Contains(st, "CONSTANT ROW") && !strings.Contains(st, "VALUES")
-			if scan || strings.Contains(st, "TEMP B-TREE") {
-				step = st
-			}
+		// A reader's connection: the writer's belongs to its goroutine alone.
+		err := s.read(t.Context(), func(c *conn) error {
+			return c.explain(sql, func(st string) {
+				scan := strings.Contains(st, "SCAN") && !strings.Contains(st, "CONSTANT ROW") && !strings.Contains(st, "VALUES")
+				if scan || strings.Contains(st, "TEMP B-TREE") {
+					step = st
+				}
+			})
 		})
 		if err != nil {
 			t.Errorf("%s: %v", sql, err)
