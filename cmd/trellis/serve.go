@@ -44,8 +44,8 @@ listens on are printed as JSON log lines; port 0 picks a free one.`,
 // How a gateway collects garbage: rarely while its heap is small, as usual once
 // it nears memoryLimit (bytes, a soft limit).
 const (
-	collectAt   = 300
-	memoryLimit = 256 << 20
+	collectAt   = 200
+	memoryLimit = 192 << 20
 )
 
 // tuneCollector sets the garbage collector for a process that serves. What a

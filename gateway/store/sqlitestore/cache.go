@@ -16,7 +16,7 @@ import (
 // The size of the cache in bytes, and what an entry costs beside its body,
 // roughly: strings, slices, and its place in the map.
 const (
-	cacheBytes    = 32 << 20
+	cacheBytes    = 24 << 20
 	cacheShards   = 32
 	entryOverhead = 400
 )

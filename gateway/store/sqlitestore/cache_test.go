@@ -251,6 +251,7 @@ func TestFailedCommit(t *testing.T) {
 	s := open(t, t.TempDir())
 	k := store.Key{Type: "Task", ID: "k"}
 	mustCommit(t, s, rewrite(k, 0))
+	quiet(t, s)
 	g := &group{conn: s.writer, written: []store.Version{{Key: k, Number: 2}}}
 	if err := s.commitGroup(g); err == nil { // there is no transaction
 		t.Fatal("a commit without a transaction succeeded")

@@ -207,6 +207,20 @@ func TestStepByStepMigration(t *testing.T) {
 	}
 }
 
+// quiet waits until nothing more is indexed behind: then the writer's goroutine
+// does nothing by itself, and a test may use its connection.
+func quiet(t *testing.T, s *Store) {
+	t.Helper()
+	for calm := 0; calm < 3; time.Sleep(2 * indexEvery) {
+		if calm++; s.unindexed.Load() {
+			calm = 0
+		}
+	}
+	if err := s.submit(t.Context(), &job{run: func(*group) error { return nil }}); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // TestDiskFull fills the database to its limit; commits must fail whole and
 // succeed again once there is room.
 func TestDiskFull(t *testing.T) {
@@ -214,14 +228,12 @@ func TestDiskFull(t *testing.T) {
 	mustCommit(t, s, create("first"))
 	limit := func(pages int) {
 		t.Helper()
-		err := s.submit(t.Context(), &job{run: func(g *group) error { return nil }}) // the writer is idle now
-		if err != nil {
-			t.Fatal(err)
-		}
+		quiet(t, s)
 		if err := s.writer.query(fmt.Sprintf("PRAGMA max_page_count = %d", pages), nil); err != nil {
 			t.Fatal(err)
 		}
 	}
+	quiet(t, s)
 	used, _, err := s.writer.number("PRAGMA page_count")
 	if err != nil {
 		t.Fatal(err)
