@@ -256,6 +256,7 @@ func TestAddressBehindProxy(t *testing.T) {
 
 func TestPanicIsContained(t *testing.T) {
 	g := start(t, servertest.Options{Deps: func(d *server.Deps) {
+		// A panic on purpose, with a value that must reach neither log nor answer.
 		d.Transaction = d.REST.Custom(audit.Execute, "transaction", func(*rest.Request) (rest.Response, error) { panic("9434765919") })
 	}})
 	r := g.Do(t, "gp", "POST", "/fhir", "{}")

@@ -12,7 +12,7 @@
 //   - A disk that is full or fails makes commits fail whole with
 //     ErrUnavailable; they succeed again once there is room.
 //   - A search examines at most 10,000 candidates, else ErrTooCostly.
-//   - Current versions that are in use are kept in memory, 32 MB of them, and
+//   - Current versions that are in use are kept in memory, 24 MB of them, and
 //     Read finds them there, always as the last commit left them. That rests on
 //     one process writing versions: the one that serves. A database that is
 //     edited with other tools must not be served meanwhile.
