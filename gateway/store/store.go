@@ -38,6 +38,8 @@ type Version struct {
 	Access auth.Access
 	// Seq is the commit number at which this version became current.
 	Seq int64
+	// Values are the version's entries of [Query.Values]; nil unless asked for.
+	Values []string
 }
 
 // A Write makes a new version of a key.
@@ -62,7 +64,7 @@ type Write struct {
 	Access auth.Access
 }
 
-// A Kind says how an index entry or a match compares.
+// A Kind says how an index entry or a match compares; see Match.Holds.
 type Kind uint8
 
 // The kinds of index entries.
@@ -74,23 +76,39 @@ const (
 	// Date compares the range Low..High (Unix milliseconds, inclusive).
 	Date
 	// Text holds when the entry's Value begins with the match's. The caller
-	// normalises both (lower case, no accents).
+	// normalises both (lower case, no accents); System keeps the text as it was
+	// written.
 	Text
-	// URI compares Value exactly.
+	// URI compares Value.
 	URI
+	// Number compares the range Low..High of numbers made by [Ordered].
+	Number
+	// Quantity is a Number with the unit System and Value.
+	Quantity
+	// Point is a place on Earth: Low its latitude, High its longitude, both in
+	// [PointScale] parts of a degree.
+	Point
 )
 
-// An Index is one value by which a current version can be found. `_id`,
-// `_lastUpdated` and the type need none: the store has them.
+// An Index is one value by which a current version can be found, or with which
+// those found otherwise are compared. `_id`, `_lastUpdated` and the type need
+// none: the store has them.
 type Index struct {
 	Param         string
 	Kind          Kind
 	System, Value string
 	Low, High     int64
+	// Group, when not 0, ties entries together that come from one element of
+	// the document; see Clause.Together. It is the same for all entries of the
+	// element and different for each element.
+	Group int
 	// Common marks a parameter with few distinct values (status, category,
 	// code): its entries are stored once per party, so that a narrow view
 	// does not scan everyone's.
 	Common bool
+	// Silent marks an entry that is kept beside the version to be compared
+	// with, and is no way to find it: it costs no row of an index.
+	Silent bool
 }
 
 // A Claim is a name that only one commit can take: a message id, an
@@ -172,39 +190,97 @@ type Result struct {
 // A Match is one value that a clause looks for.
 type Match struct {
 	System, Value string
-	// AnySystem: the token's system does not matter. With it false, System
-	// "" means "has no system".
+	// AnySystem: the system of the token or unit does not matter. With it
+	// false, System "" means "has no system".
 	AnySystem bool
-	// Low, High are the range of the date asked for, in Unix milliseconds,
-	// both inclusive.
+	// Low, High are the range of the date or number asked for, both inclusive,
+	// or the latitude and longitude of a Point.
 	Low, High int64
-	// Op is the FHIR prefix for dates, eq ne gt lt ge le sa eb ap; see
-	// Match.Holds for what each means. Empty means eq.
+	// Radius is the distance in metres within which a Point lies.
+	Radius float64
+	// Op changes what the match means; see Match.Holds. For dates, numbers and
+	// quantities it is the FHIR prefix, eq ne gt lt ge le sa eb ap; empty means
+	// eq.
 	Op string
 }
+
+// The values of Match.Op for other kinds than dates and numbers.
+const (
+	// OpSystem: a Token of that System, whatever its value.
+	OpSystem = "system"
+	// OpExact: a Text that was written just so (Match.System); Match.Value is
+	// the same normalised.
+	OpExact = "exact"
+	// OpContains: a Text that contains Value anywhere.
+	OpContains = "contains"
+	// OpBelow: a URI that is Value or lies below it ("Value/…").
+	OpBelow = "below"
+	// OpType: a Reference to the type that Value names.
+	OpType = "type"
+)
 
 // A Clause holds when one of its matches holds for one of the version's index
 // entries of that Param and Kind; with no matches it never does. Param "_id"
 // (the matches' Value) and "_lastUpdated" (a Date, the instant of Updated) are
-// answered from the version itself. Common must be as it was written.
+// answered from the version itself. Common and Silent must be as they were
+// written. [Clause.Holds] is its meaning in every store.
 type Clause struct {
-	Param  string
-	Kind   Kind
-	Common bool
+	Param          string
+	Kind           Kind
+	Common, Silent bool
+	// Single: no version has more than one entry of the parameter, so that
+	// several clauses over it are one range.
+	Single bool
 	Any    []Match
+	// Not turns the clause round: it holds when no match does.
+	Not bool
+	// Absent asks for versions without any entry of the Param and Kind, Present
+	// for those with one; Any is not looked at.
+	Absent, Present bool
+	// Together, when not empty, holds when there is a Group in which each of
+	// these clauses holds; the other fields are not looked at.
+	Together []Clause
+}
+
+// A Part is one alternative of a Query: the versions of a type for which all
+// clauses hold.
+type Part struct {
+	Type  string
+	Where []Clause
+}
+
+// An Order is one key of a sort: the lowest entry of the Param and Kind when
+// ascending, the highest when descending; versions without one come last. Param
+// "_id" and "_lastUpdated" are the version's own.
+type Order struct {
+	Param      string
+	Kind       Kind
+	Descending bool
+	// Common and Silent must be as they were written.
+	Common, Silent bool
 }
 
 // A Position is the place after which a page begins: the last version shown.
 type Position struct {
-	Seq int64  // of the last version shown
-	ID  string // of the last version shown
+	Seq  int64
+	Type string
+	ID   string
+	// Number is the version's; only a history looks at it.
+	Number int
+	// Sort is the sort key of the version; see [SortKey]. Nil without a sort.
+	Sort []byte
 }
 
-// A Query asks for current versions of one type.
+// A Query asks for current versions.
 type Query struct {
 	View  auth.View
 	Type  string
 	Where []Clause // all must hold
+	// Or are further alternatives beside Type and Where; a version that meets
+	// several is found once. The same type may appear again.
+	Or []Part
+	// Sort orders the answer; what is equal stays in the order of a Page.
+	Sort []Order
 	// Limit is the page's size, 1 to 1000; what is outside is brought inside.
 	Limit int
 	// Snapshot is the commit number to look at; 0 means now. What was
@@ -217,26 +293,75 @@ type Query struct {
 	After *Position
 	// Total asks for the number of matches, view applied.
 	Total bool
+	// KeysOnly leaves Body nil.
+	KeysOnly bool
+	// Values names a parameter of kind Reference whose entries each version is
+	// to carry.
+	Values string
 }
 
-// A HistoryQuery asks for the versions of one key, newest first; ErrNotFound
-// when the key is absent or hidden.
+// Parts returns all alternatives of the query.
+func (q Query) Parts() []Part {
+	return append([]Part{{Type: q.Type, Where: q.Where}}, q.Or...)
+}
+
+// A HistoryQuery asks for versions, deletions among them, newest first. With a
+// Key it is about that key, and ErrNotFound when the key is absent or hidden;
+// with Types about all keys of those types that the view sees. A party that was
+// given access to a key later may miss the key's earlier versions in a history
+// of types; that of the key has them all.
 type HistoryQuery struct {
 	View  auth.View
 	Key   Key
+	Types []string
 	Limit int
-	// Before continues: only versions with a smaller number; 0 begins.
+	// Before continues the history of a key: only versions with a smaller
+	// number; 0 begins. After continues a history of types; nil begins.
 	Before int
+	After  *Position
+	// Since, when not zero, keeps versions whose Updated is not earlier.
+	Since time.Time
+	// AtFrom and AtTo, when not zero, keep versions that were current at some
+	// moment between them, both inclusive. They are given together.
+	AtFrom, AtTo time.Time
 }
 
 // A Page is part of an answer, newest first: by Seq descending, then by id
-// ascending.
+// ascending, then by type ascending, then (in a history) by number descending.
+// A page of a history of types may hold fewer versions than Limit, even none,
+// and still have More: the store looked at as many as it may at once.
 type Page struct {
 	Versions []Version
 	Snapshot int64
 	More     bool
+	// Next is the position that the next page continues after; only with More.
+	Next *Position
 	// Total is -1 unless asked for.
 	Total int
+}
+
+// A ScanQuery walks over everything of some types, for bulk export: in whatever
+// order the store reads fastest.
+type ScanQuery struct {
+	View  auth.View
+	Types []string
+	// Snapshot is the commit number to look at, of any age; 0 means now.
+	Snapshot int64
+	// Since, when not zero, keeps versions whose Updated is later. Deleted
+	// includes deletions.
+	Since   time.Time
+	Deleted bool
+	// After is the Next of the page before; "" begins.
+	After string
+	// Limit is the page's size, 1 to 1000; what is outside is brought inside.
+	Limit int
+}
+
+// A ScanPage is part of a scan; Next is "" after the last one.
+type ScanPage struct {
+	Versions []Version
+	Snapshot int64
+	Next     string
 }
 
 // A Doc is a small named document of the gateway itself (a client, a public
@@ -290,9 +415,13 @@ type Store interface {
 	Read(ctx context.Context, v auth.View, k Key) (Version, error)
 	// ReadVersion returns one version, under today's access.
 	ReadVersion(ctx context.Context, v auth.View, k Key, number int) (Version, error)
-	// Search returns current, undeleted versions.
+	// Search returns current, undeleted versions. ErrTooCostly when it would
+	// have to look at more than 10,000 candidates.
 	Search(ctx context.Context, q Query) (Page, error)
 	History(ctx context.Context, q HistoryQuery) (Page, error)
+	// Scan returns versions current at the snapshot. Errors: ErrExpired for a
+	// snapshot that the store has not reached.
+	Scan(ctx context.Context, q ScanQuery) (ScanPage, error)
 
 	// Claimed returns the claim that holds the name, unless it has expired.
 	Claimed(ctx context.Context, scope, key string) (Claim, bool, error)
@@ -326,4 +455,6 @@ type Store interface {
 	// Ping proves that a commit would reach the disk or the majority.
 	Ping(ctx context.Context) error
 	Close() error
+
+	Keeper
 }
