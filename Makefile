@@ -9,7 +9,7 @@ R4DIR    := build/r4-examples
 export TRELLIS_R4_EXAMPLES ?= $(wildcard $(CURDIR)/$(R4DIR)/package)
 
 .DEFAULT_GOAL := help
-.PHONY: help build run demo test test-race test-mongo check lint vuln bench fuzz golden definitions r4-examples proof clean
+.PHONY: help build run demo test test-race test-mongo clients check lint vuln bench fuzz golden definitions r4-examples proof clean
 
 help: ## Show what can be made
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -33,6 +33,9 @@ test-mongo: ## Run the suite against a real three-node MongoDB replica set (need
 	docker compose -p trellis-test up -d --wait
 	TRELLIS_TEST_MONGODB='mongodb://127.0.0.1:27017,127.0.0.1:27018,127.0.0.1:27019/?replicaSet=trellis' \
 		$(GO) test -count=1 ./...; status=$$?; docker compose -p trellis-test down -v; exit $$status
+
+clients: build ## Run the FHIR clients of others against the binary (needs npm and Node 20.19 or newer)
+	cd conformance/clients && npm ci --silent && npm test
 
 check: proof ## Format, vet, lint, module hygiene, age of the MongoDB proof
 	@test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { echo 'gofmt these files:'; gofmt -l $$(git ls-files '*.go'); exit 1; }
