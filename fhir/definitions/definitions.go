@@ -1,6 +1,7 @@
 package definitions
 
 import (
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -181,4 +182,9 @@ func (d *Definitions) SearchParam(resource, code string) *SearchParam {
 // to a compartment such as "Patient"; nil when it does not.
 func (d *Definitions) Compartment(code, resource string) []string {
 	return d.compartments[code][resource]
+}
+
+// Compartments returns the codes of the compartments, sorted.
+func (d *Definitions) Compartments() []string {
+	return slices.Sorted(maps.Keys(d.compartments))
 }

@@ -1,6 +1,7 @@
 package definitions
 
 import (
+	"slices"
 	"testing"
 )
 
@@ -134,5 +135,26 @@ func TestTable(t *testing.T) {
 func BenchmarkLoad(b *testing.B) {
 	for b.Loop() {
 		load()
+	}
+}
+
+func TestLists(t *testing.T) {
+	d := R4()
+	if got := d.Compartments(); !slices.Equal(got, []string{"Device", "Encounter", "Patient", "Practitioner", "RelatedPerson"}) {
+		t.Errorf("compartments %q", got)
+	}
+	for _, v := range d.ValueSets() {
+		n := 0
+		for system, codes := range v.Concepts() {
+			n += len(codes)
+			for _, c := range codes {
+				if !v.Has(system, c) {
+					t.Fatalf("%s does not have %s|%s", v.URL, system, c)
+				}
+			}
+		}
+		if n != v.Codes() && !v.Open {
+			t.Errorf("%s lists %d codes and has %d", v.URL, n, v.Codes())
+		}
 	}
 }

@@ -1,6 +1,9 @@
 package definitions
 
 import (
+	"cmp"
+	"iter"
+	"slices"
 	"strings"
 	"sync"
 )
@@ -22,6 +25,29 @@ type ValueSet struct {
 func (d *Definitions) ValueSet(url string) *ValueSet {
 	url, _, _ = strings.Cut(url, "|")
 	return d.valueSets[url]
+}
+
+// ValueSets returns all value sets, sorted by URL.
+func (d *Definitions) ValueSets() []*ValueSet {
+	out := make([]*ValueSet, 0, len(d.valueSets))
+	for _, v := range d.valueSets {
+		out = append(out, v)
+	}
+	slices.SortFunc(out, func(a, b *ValueSet) int { return cmp.Compare(a.URL, b.URL) })
+	return out
+}
+
+// Concepts yields each code system with its codes, in the order of the
+// definition; nothing for an open set.
+func (v *ValueSet) Concepts() iter.Seq2[string, []string] {
+	return func(yield func(string, []string) bool) {
+		for _, line := range v.text {
+			system, codes, _ := strings.Cut(line, "\t")
+			if !yield(system, strings.Split(codes, "\t")) {
+				return
+			}
+		}
+	}
 }
 
 func (v *ValueSet) load() {
