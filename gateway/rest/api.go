@@ -54,6 +54,7 @@ type API struct {
 	Deps
 	cursors *search.Cursors
 	base    string // PublicURL + "/fhir"
+	shapes  shapes
 }
 
 // New returns an API. The key of its page cursors is kept in the store, so that

@@ -2,14 +2,19 @@ package rest
 
 import (
 	"net/http"
+	"slices"
 	"strings"
+	"time"
 
+	"trellis.example/fhir"
+	"trellis.example/fhir/definitions"
 	"trellis.example/gateway/audit"
 	"trellis.example/gateway/store"
 )
 
-// Read serves GET and HEAD /fhir/{type}/{id}: 200, 304 for If-None-Match, 404
-// for what is absent or hidden, 410 for what was deleted.
+// Read serves GET and HEAD /fhir/{type}/{id}: 200, 304 for a condition that
+// says so (R4 http 3.1.0.1.5), 404 for what is absent or hidden, 410 for what
+// was deleted. _summary and _elements show a part.
 func (a *API) Read() *Operation {
 	return &Operation{Interaction: "read", Action: audit.Read, api: a, run: a.read}
 }
@@ -18,11 +23,12 @@ func (a *API) read(q *Request) (Response, error) {
 	if err := q.Principal.Require("read", q.Type); err != nil {
 		return Response{}, err
 	}
-	if err := q.only(); err != nil {
+	as, err := q.shape()
+	if err != nil {
 		return Response{}, err
 	}
 	v, err := a.Store.Read(q.Context(), q.Principal.View("read"), store.Key{Type: q.Type, ID: q.ID})
-	return q.show(v, err)
+	return q.show(v, err, as)
 }
 
 // VRead serves GET and HEAD /fhir/{type}/{id}/_history/{version}.
@@ -34,7 +40,8 @@ func (a *API) vread(q *Request) (Response, error) {
 	if err := q.Principal.Require("vread", q.Type); err != nil {
 		return Response{}, err
 	}
-	if err := q.only(); err != nil {
+	as, err := q.shape()
+	if err != nil {
 		return Response{}, err
 	}
 	n, ok := version(q.Version)
@@ -42,11 +49,36 @@ func (a *API) vread(q *Request) (Response, error) {
 		return Response{}, notFound()
 	}
 	v, err := a.Store.ReadVersion(q.Context(), q.Principal.View("vread"), store.Key{Type: q.Type, ID: q.ID}, n)
-	return q.show(v, err)
+	return q.show(v, err, as)
+}
+
+// shape reads _summary and _elements of a read.
+func (q *Request) shape() (*shape, error) {
+	if len(q.Params) == 0 {
+		return nil, nil
+	}
+	if err := q.only("_summary", "_elements"); err != nil {
+		return nil, err
+	}
+	var elements []string
+	if list := q.Params.Get("_elements"); list != "" {
+		elements = strings.Split(list, ",")
+	}
+	known := topElements(definitions.R4().Type(q.Type))
+	for _, name := range elements {
+		if !slices.ContainsFunc(known, func(e *definitions.Element) bool { return e.Path == name || e.Name() == name }) {
+			return nil, fhir.StatusErrorf(http.StatusBadRequest, fhir.BadValue, "_elements names elements of the top level of this type, separated by commas")
+		}
+	}
+	switch summary := q.Params.Get("_summary"); summary {
+	case "", summaryTrue, summaryText, summaryData, summaryFalse:
+		return q.api.shape(q.Type, summary, elements), nil
+	}
+	return nil, fhir.StatusErrorf(http.StatusBadRequest, fhir.BadValue, "_summary of a read is true, text, data or false")
 }
 
 // show audits a version and answers with it.
-func (q *Request) show(v store.Version, err error) (Response, error) {
+func (q *Request) show(v store.Version, err error, as *shape) (Response, error) {
 	if err != nil {
 		return Response{}, err
 	}
@@ -57,22 +89,31 @@ func (q *Request) show(v store.Version, err error) (Response, error) {
 	if q.Version == "" {
 		q.entry.Entities[0] = versionName(v.Key, v.Number)
 	}
-	if err := q.record(); err != nil {
+	resp := versioned(http.StatusOK, v)
+	if q.has(v) {
+		resp.Status, resp.Body = http.StatusNotModified, nil
+	} else if resp.Body, err = as.apply(v.Body); err != nil {
 		return Response{}, err
 	}
-	resp := versioned(http.StatusOK, v)
-	if q.has(v.Number) {
-		resp.Status, resp.Body = http.StatusNotModified, nil
+	if err := q.record(); err != nil {
+		return Response{}, err
 	}
 	return resp, nil
 }
 
-// has reports whether If-None-Match names the version.
-func (q *Request) has(n int) bool {
-	for _, h := range q.Header["If-None-Match"] {
+// has reports whether the caller has the version: If-None-Match names it, or,
+// without that header, it is not newer than If-Modified-Since (RFC 9110, section
+// 13.2.2), which counts in seconds.
+func (q *Request) has(v store.Version) bool {
+	tags := q.Header["If-None-Match"]
+	if len(tags) == 0 {
+		since, err := http.ParseTime(q.Header.Get("If-Modified-Since"))
+		return err == nil && !v.Updated.Truncate(time.Second).After(since)
+	}
+	for _, h := range tags {
 		for tag := range strings.SplitSeq(h, ",") {
 			tag = strings.TrimSpace(tag)
-			if m, ok := version(strings.Trim(strings.TrimPrefix(tag, "W/"), `"`)); ok && m == n || tag == "*" {
+			if m, ok := version(strings.Trim(strings.TrimPrefix(tag, "W/"), `"`)); ok && m == v.Number || tag == "*" {
 				return true
 			}
 		}

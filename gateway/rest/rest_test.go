@@ -222,7 +222,10 @@ func TestNegotiation(t *testing.T) {
 		{"?_format=xml", "", 406},
 		{"?_format=", "", 406},
 		{"?_pretty=true", "", 200},
-		{"?_elements=id", "", 400},
+		{"?_elements=id", "", 200},
+		{"?_elements=contact.name", "", 400},
+		{"?_elements=nonsense", "", 400},
+		{"?_summary=count", "", 400},
 		{"?a=%zz", "", 400},
 	}
 	for _, tt := range tests {
