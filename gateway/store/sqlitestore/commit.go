@@ -33,7 +33,7 @@ func (s *Store) Commit(ctx context.Context, c store.Commit) (store.Result, error
 		return p.run(g)
 	}}
 	for _, w := range c.Writes {
-		j.ids = append(j.ids, w.Key.ID)
+		j.ids = append(j.ids, rankOf(w.Key))
 	}
 	if err := s.submit(ctx, j); err != nil {
 		return store.Result{}, err
@@ -168,12 +168,12 @@ func packWrite(w *store.Write) packedWrite {
 
 // index works out what the version is found by under the access.
 func (pw *packedWrite) index(w *store.Write, a auth.Access) {
-	if w.Deleted {
-		pw.entries = packed.Entries(nil, nil)
-		return
-	}
 	parties := indexParties(a)
 	pw.entries = packed.Entries(parties, w.Index)
+	if w.Deleted {
+		pw.rows = pastRows(w.Key.Type, parties)
+		return
+	}
 	pw.rows = indexRows(w.Key.Type, parties, w.Index)
 }
 

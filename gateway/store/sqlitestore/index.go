@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"crypto/sha256"
 	"encoding/binary"
+	"math"
 	"slices"
 	"strings"
 
@@ -16,8 +17,19 @@ import (
 // limited to none. A real party cannot have this name: it is no valid text.
 const everyone = "\xff"
 
-// typeParam is the parameter of the entry by which a type alone is searched.
-const typeParam = "_type"
+// typeParam is the parameter of the entry by which a type alone is searched;
+// pastParam that of the versions which no search finds any more, for histories:
+// deletions, and what was replaced longer ago than snapshots are kept.
+const (
+	typeParam = "_type"
+	pastParam = "_past"
+)
+
+// wideRange is the width from which a range has a second row, by its low end.
+// Narrower ones are found by their high end whichever end is asked for: what
+// lies between makes no difference worth a row. Dates with a time of day are
+// narrower.
+const wideRange = 1000
 
 // hash64 returns a truncated hash of strings.
 func hash64(parts ...string) uint64 {
@@ -49,14 +61,26 @@ func join(upper, lower uint64, bits int) int64 {
 }
 
 // kindNames are the kinds as they enter a term. Tokens are found by their
-// value; the system is compared afterwards.
-var kindNames = [...]string{store.Token: "t", store.Reference: "r", store.Date: "d", store.Text: "x", store.URI: "u"}
+// value, the system is compared afterwards; quantities by their number.
+var kindNames = [...]string{
+	store.Token: "t", store.Reference: "r", store.Date: "d", store.Text: "x", store.URI: "u",
+	store.Number: "n", store.Quantity: "q", store.Point: "p",
+}
 
 func kindName(k store.Kind) string {
 	if int(k) < len(kindNames) {
 		return kindNames[k]
 	}
 	return ""
+}
+
+// highTerm and lowTerm are the terms of ranges by their ends.
+func highTerm(typ, party, param string, k store.Kind) int64 {
+	return term(typ, party, param, kindName(k), "")
+}
+
+func lowTerm(typ, party, param string, k store.Kind) int64 {
+	return term(typ, party, param, kindName(k)+"l", "")
 }
 
 // rows are the index rows of one version.
@@ -66,6 +90,8 @@ type rows struct {
 	texts []textRow
 }
 
+// A dateRow is a range's row: high is its end, or under a lowTerm its
+// beginning.
 type dateRow struct{ h, high int64 }
 
 type textRow struct {
@@ -76,15 +102,15 @@ type textRow struct {
 // indexParties returns the parties under which common entries are stored.
 func indexParties(a auth.Access) []string { return append(slices.Clone(a.Parties), everyone) }
 
-// indexRows returns the rows of a version: those of selective entries once,
-// those of common ones once for each party.
+// indexRows returns the rows of a version that is no deletion: those of
+// selective entries once, those of common ones once for each party.
 func indexRows(typ string, parties []string, index []store.Index) rows {
-	var r rows
-	for _, p := range parties {
-		r.exact = append(r.exact, term(typ, p, typeParam, "", ""))
-	}
+	r := rows{exact: partyTerms(typ, parties, typeParam)}
 	once := []string{""}
 	for _, i := range index {
+		if i.Silent {
+			continue
+		}
 		under := once
 		if i.Common {
 			under = parties
@@ -98,15 +124,51 @@ func indexRows(typ string, parties []string, index []store.Index) rows {
 	return r
 }
 
+// pastRows returns the rows of a version that only histories and scans find.
+func pastRows(typ string, parties []string) rows {
+	r := rows{exact: partyTerms(typ, parties, pastParam)}
+	slices.Sort(r.exact)
+	return r
+}
+
+func partyTerms(typ string, parties []string, param string) []int64 {
+	hs := make([]int64, 0, len(parties)+16)
+	for _, p := range parties {
+		hs = append(hs, term(typ, p, param, "", ""))
+	}
+	return hs
+}
+
 func (r *rows) add(typ, party string, i store.Index) {
 	switch i.Kind {
-	case store.Date:
-		r.dates = append(r.dates, dateRow{term(typ, party, i.Param, kindName(i.Kind), ""), i.High})
+	case store.Date, store.Number, store.Quantity:
+		r.addRange(typ, party, i)
 	case store.Text:
 		r.texts = append(r.texts, textRow{term(typ, party, i.Param, kindName(i.Kind), ""), i.Value})
+	case store.Point:
+		for _, c := range i.Cells() {
+			r.exact = append(r.exact, term(typ, party, i.Param, kindName(i.Kind), c))
+		}
 	default:
 		r.exact = append(r.exact, term(typ, party, i.Param, kindName(i.Kind), i.Value))
 	}
+}
+
+func (r *rows) addRange(typ, party string, i store.Index) {
+	r.dates = append(r.dates, dateRow{highTerm(typ, party, i.Param, i.Kind), i.High})
+	if isWide(i) {
+		r.dates = append(r.dates, dateRow{lowTerm(typ, party, i.Param, i.Kind), i.Low})
+	}
+}
+
+func isWide(i store.Index) bool { return i.Low <= math.MaxInt64-wideRange && i.High >= i.Low+wideRange }
+
+// wideRows returns the rows of a version's wide ranges.
+func wideRows(typ string, parties []string, index []store.Index) rows {
+	wide := slices.DeleteFunc(slices.Clone(index), func(i store.Index) bool {
+		return i.Kind != store.Date && i.Kind != store.Number && i.Kind != store.Quantity || !isWide(i)
+	})
+	return rows{dates: indexRows(typ, parties, wide).dates}
 }
 
 // viewParties returns the parties whose common entries a view may find.
@@ -140,13 +202,19 @@ func position(seq int64, ordinal int) int64 { return seq<<posBits | int64(posMas
 
 func seqOf(pos int64) int64 { return pos >> posBits }
 
-// ordinals gives each id its rank, so that positions are in id order.
+// rankOf is what the versions of one group are ordered by: the id, then the
+// type. An id has no zero byte.
+func rankOf(k store.Key) string { return k.ID + "\x00" + k.Type }
+
+// ordinals gives each key its rank, so that positions are in the order of an
+// answer. Several versions of one key are ranked backwards: the newest has the
+// largest position.
 func ordinals(ids []string) []int {
 	order := make([]int, len(ids))
 	for i := range order {
 		order[i] = i
 	}
-	slices.SortStableFunc(order, func(a, b int) int { return strings.Compare(ids[a], ids[b]) })
+	slices.SortFunc(order, func(a, b int) int { return cmp.Or(strings.Compare(ids[a], ids[b]), cmp.Compare(b, a)) })
 	ranks := make([]int, len(ids))
 	for rank, i := range order {
 		ranks[i] = rank

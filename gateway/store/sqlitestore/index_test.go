@@ -7,7 +7,7 @@ import (
 )
 
 func TestOrdinals(t *testing.T) {
-	if got := ordinals([]string{"c", "a", "b", "a"}); !slices.Equal(got, []int{3, 0, 2, 1}) {
+	if got := ordinals([]string{"c", "a", "b", "a"}); !slices.Equal(got, []int{3, 1, 2, 0}) {
 		t.Errorf("ranks %v", got)
 	}
 	if position(5, 0) <= position(5, 1) || position(6, posMask) <= position(5, 0) || seqOf(position(5, 9)) != 5 {

@@ -127,7 +127,7 @@ var readerPragmas = []string{"busy_timeout = 10000", "query_only = ON", "temp_st
 
 // migrate brings the schema to the newest version. It refuses a database that
 // is not a store, or that a newer program has changed.
-func migrate(c *conn, steps []string) error {
+func migrate(c *conn, steps []migration) error {
 	if err := c.exec(sqlBegin); err != nil {
 		return err
 	}
@@ -139,7 +139,7 @@ func migrate(c *conn, steps []string) error {
 	return c.exec(sqlCommit)
 }
 
-func applySteps(c *conn, steps []string) error {
+func applySteps(c *conn, steps []migration) error {
 	id, _, err := c.number("PRAGMA application_id")
 	if err != nil {
 		return err
@@ -157,7 +157,13 @@ func applySteps(c *conn, steps []string) error {
 		return nil
 	}
 	for _, step := range steps[version:] {
-		if err := c.exec(step); err != nil {
+		if err := c.exec(step.sql); err != nil {
+			return err
+		}
+		if step.run == nil {
+			continue
+		}
+		if err := step.run(c); err != nil {
 			return err
 		}
 	}

@@ -1,11 +1,25 @@
 package sqlitestore
 
+import (
+	"database/sql/driver"
+	"math"
+
+	"trellis.example/gateway/store/sqlitestore/packed"
+)
+
 // appID marks the file as a Trellis store (PRAGMA application_id): "Trls".
 const appID = 0x54726c73
 
+// A migration is a step to the next schema version: statements, and then what
+// statements alone cannot say.
+type migration struct {
+	sql string
+	run func(*conn) error
+}
+
 // migrations bring a database from schema version i to i+1. One that was
 // released is never edited.
-var migrations = []string{schema1}
+var migrations = []migration{{sql: schema1}, {sql: schema2, run: indexPast}}
 
 const schema1 = `
 CREATE TABLE meta (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
@@ -68,3 +82,54 @@ CREATE TABLE docs (
 	version INTEGER NOT NULL, body BLOB NOT NULL,
 	PRIMARY KEY (kind, id)) WITHOUT ROWID;
 `
+
+// schema2 adds slots of a day beside those of five minutes, and index rows, see
+// indexPast: those of the past, by which histories of types find what no search
+// does, and those of wide ranges by their low ends. Entries of other kinds than
+// the first five come with a new index.
+const schema2 = `
+INSERT INTO slots
+	SELECT kind + 2, (slot - ((slot % 288) + 288) % 288) / 288 AS day, min(first), max(last) FROM slots
+	WHERE kind < 2 GROUP BY kind, day;
+`
+
+// indexPast adds the rows of schema2 to the versions that are there. Those that
+// are closed but not swept yet get theirs from the sweep.
+func indexPast(c *conn) error {
+	unswept := map[int64]bool{}
+	err := c.query(sqlClosed, func(row []driver.Value) error {
+		unswept[integer(row[0])] = true
+		return nil
+	}, math.MinInt64)
+	last := int64(math.MinInt64)
+	for n := 1; n > 0 && err == nil; {
+		n = 0
+		err = c.query(sqlIndexed, func(row []driver.Value) error {
+			n++
+			last = integer(row[0])
+			return c.indexOld(row, unswept[last])
+		}, last)
+	}
+	return err
+}
+
+// indexOld adds the rows of one version, a row of sqlIndexed.
+func (c *conn) indexOld(row []driver.Value, unswept bool) error {
+	pos, typ := integer(row[0]), text(row[1])
+	parties, index, err := packed.ParseEntries(bytesOf(row[3]))
+	if err != nil {
+		return damaged(err)
+	}
+	if len(parties) == 0 { // deletions had none
+		a, err := packed.ParseAccess(bytesOf(row[5]))
+		if err != nil {
+			return damaged(err)
+		}
+		parties = indexParties(a)
+	}
+	deleted, current := integer(row[2]) != 0, integer(row[4]) == pos
+	if deleted || !current && !unswept {
+		return c.addRows(pastRows(typ, parties), pos)
+	}
+	return c.addRows(wideRows(typ, parties, index), pos)
+}

@@ -7,24 +7,31 @@ import (
 	"trellis.example/gateway/store"
 )
 
-// Slots say in which commits the times of five minutes lie, so that a search
-// by time need not look at all commits although clocks order nothing.
+// Slots say in which commits the times of five minutes lie, and those of a day,
+// so that a search by time need not look at all commits although clocks order
+// nothing.
 
-const slotMillis = 5 * 60 * 1000
+const (
+	slotMillis = 5 * 60 * 1000
+	dayMillis  = 24 * 60 * 60 * 1000
+)
 
 // The kinds of slots.
 const (
 	slotUpdated = 0 // Version.Updated
 	slotAudit   = 1 // audit.Entry.At
+	slotDays    = 2 // more than the kind of which it is that of days
 )
 
 type slot struct{ kind, at int64 }
 
-func slotAt(millis int64) int64 {
-	if millis < 0 {
-		return (millis+1)/slotMillis - 1
+func slotAt(millis int64) int64 { return floorDiv(millis, slotMillis) }
+
+func floorDiv(a, b int64) int64 {
+	if a < 0 {
+		return (a+1)/b - 1
 	}
-	return millis / slotMillis
+	return a / b
 }
 
 func (g *group) note(kind, millis int64) {
@@ -32,6 +39,7 @@ func (g *group) note(kind, millis int64) {
 		g.slots = map[slot]struct{}{}
 	}
 	g.slots[slot{kind, slotAt(millis)}] = struct{}{}
+	g.slots[slot{kind + slotDays, floorDiv(millis, dayMillis)}] = struct{}{}
 }
 
 // seqRange returns the first and last commit that can hold times in the
@@ -40,15 +48,31 @@ func (c *conn) seqRange(kind int64, r timeRange) (first, last int64, err error) 
 	if r == anyTime {
 		return 0, math.MaxInt64 >> posBits, nil
 	}
-	first, last = 1, 0
-	err = c.query(sqlSlotRange, func(row []driver.Value) error {
-		if row[0] != nil {
-			first, last = integer(row[0]), integer(row[1])
+	first, last = math.MaxInt64>>posBits, 0
+	look := func(kind, from, to int64) {
+		if err != nil || from > to {
+			return
 		}
-		return nil
-	}, kind, slotAt(r.low), slotAt(r.high))
+		err = c.query(sqlSlotRange, func(row []driver.Value) error {
+			if row[0] != nil {
+				first, last = min(first, integer(row[0])), max(last, integer(row[1]))
+			}
+			return nil
+		}, kind, from, to)
+	}
+	// The days that lie within it whole, and what is left on either side.
+	from, to := floorDiv(r.low, dayMillis)+1, floorDiv(r.high, dayMillis)-1
+	if from > to {
+		look(kind, slotAt(r.low), slotAt(r.high))
+		return first, last, err
+	}
+	look(kind+slotDays, from, to)
+	look(kind, slotAt(r.low), from*slotsOfDay-1)
+	look(kind, (to+1)*slotsOfDay, slotAt(r.high))
 	return first, last, err
 }
+
+const slotsOfDay = dayMillis / slotMillis
 
 // A timeRange is inclusive, in Unix milliseconds.
 type timeRange struct{ low, high int64 }

@@ -73,7 +73,10 @@ const (
 	sqlDropChunks = `DELETE FROM chunks WHERE c >= ? AND c < ?`
 	sqlDropRefs   = `DELETE FROM refs WHERE b = ?`
 
-	sqlOldClosed  = `SELECT c.at, c.pos, c.until, v.type, v.entries FROM closed c CROSS JOIN versions v ON v.pos = c.pos WHERE c.at < ? ORDER BY c.at, c.pos LIMIT 200`
+	sqlOldClosed = `SELECT c.at, c.pos, c.until, v.type, v.entries FROM closed c CROSS JOIN versions v ON v.pos = c.pos WHERE c.at < ? ORDER BY c.at, c.pos LIMIT 200`
+	sqlClosed    = `SELECT pos FROM closed WHERE at >= ?`
+	sqlIndexed   = `SELECT v.pos, v.type, v.deleted, v.entries, h.pos, h.access
+		FROM versions v CROSS JOIN heads h ON h.type = v.type AND h.id = v.id WHERE v.pos > ? ORDER BY v.pos LIMIT 1000`
 	sqlDropClosed = `DELETE FROM closed WHERE at = ? AND pos = ?`
 	sqlDropExact  = `DELETE FROM exact WHERE h = ? AND pos = ?`
 	sqlDropDate   = `DELETE FROM dates WHERE h = ? AND high = ? AND pos = ?`
@@ -109,7 +112,7 @@ var (
 		sqlClaim, sqlTakeClaim, sqlFreeClaims, sqlEventByID, sqlPartBusy, sqlNewEvent, sqlReady, sqlLease, sqlLeased,
 		sqlGiveBack, sqlDropEvent, sqlNextInPart, sqlNewAudit, sqlAuditFrom, sqlAuditBack, sqlAuditByTerm,
 		sqlBlobByHash, sqlNewBlob, sqlTouchBlob, sqlNewChunk, sqlChunks, sqlNewRef, sqlRefs, sqlOldBlobs, sqlRefExists,
-		sqlSettleBlob, sqlDropBlob, sqlDropChunks, sqlDropRefs, sqlOldClosed, sqlDropClosed, sqlDropExact, sqlDropDate,
+		sqlSettleBlob, sqlDropBlob, sqlDropChunks, sqlDropRefs, sqlOldClosed, sqlClosed, sqlIndexed, sqlDropClosed, sqlDropExact, sqlDropDate,
 		sqlDropText, sqlNewDate, sqlNewText, sqlDoc, sqlDocs, sqlNewDoc, sqlDropDoc,
 		sqlNewExact, sqlNewExacts, sqlNewTerm, sqlNewTerms, sqlCandidate, sqlCandidates, sqlBodyAt, sqlBodiesAt,
 	}

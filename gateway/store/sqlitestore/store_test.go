@@ -140,7 +140,7 @@ func TestOpenRefuses(t *testing.T) {
 	}
 	newer := t.TempDir()
 	setVersion(t, newer, appID, 99)
-	if _, err := Open(newer); err == nil || !strings.Contains(err.Error(), "schema version 99 and this program knows 1") {
+	if _, err := Open(newer); err == nil || !strings.Contains(err.Error(), "schema version 99 and this program knows 2") {
 		t.Errorf("a newer schema: %v", err)
 	}
 	foreign := t.TempDir()
@@ -190,13 +190,13 @@ func TestStepByStepMigration(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer c.close()
-	steps := []string{"CREATE TABLE one (a); CREATE TABLE two (b);", "ALTER TABLE one ADD COLUMN c;"}
+	steps := []migration{{sql: "CREATE TABLE one (a); CREATE TABLE two (b);"}, {sql: "ALTER TABLE one ADD COLUMN c;"}}
 	for n := range len(steps) + 1 {
 		if err := migrate(c, steps[:n]); err != nil {
 			t.Fatalf("to version %d: %v", n, err)
 		}
 	}
-	if err := migrate(c, append(steps, "CREATE TABLE three (x); CREATE TABLE one (y);")); err == nil {
+	if err := migrate(c, append(steps, migration{sql: "CREATE TABLE three (x); CREATE TABLE one (y);"})); err == nil {
 		t.Error("a faulty step succeeded")
 	}
 	if v, _, err := c.number("PRAGMA user_version"); v != 2 || err != nil {

@@ -46,8 +46,8 @@ func (g *group) sweepClaims(now int64) (more bool, err error) {
 	return n > 0, err
 }
 
-// sweepClosed removes the index rows of versions closed before t; snapshots
-// that showed them are expired from now on.
+// sweepClosed replaces the index rows of versions closed before t by those of
+// the past; snapshots that showed them are expired from now on.
 func (g *group) sweepClosed(t int64) (more bool, err error) {
 	type old struct {
 		at, pos, until int64
@@ -76,11 +76,29 @@ func (g *group) sweepClosed(t int64) (more bool, err error) {
 		if err := g.dropRows(indexRows(o.typ, parties, index), o.pos); err != nil {
 			return false, err
 		}
+		if err := g.addRows(pastRows(o.typ, parties), o.pos); err != nil {
+			return false, err
+		}
 		if err := g.exec(sqlDropClosed, o.at, o.pos); err != nil {
 			return false, err
 		}
 	}
 	return true, g.exec(sqlSetMeta, horizon, "horizon")
+}
+
+// addRows adds rows of exact terms and ranges.
+func (c *conn) addRows(r rows, pos int64) error {
+	for _, h := range r.exact {
+		if err := c.exec(sqlNewExact, h, pos); err != nil {
+			return err
+		}
+	}
+	for _, d := range r.dates {
+		if err := c.exec(sqlNewDate, d.h, d.high, pos); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (g *group) dropRows(r rows, pos int64) error {

@@ -11,7 +11,6 @@ import (
 
 	"trellis.example/auth"
 	"trellis.example/gateway/audit"
-	"trellis.example/gateway/store"
 )
 
 // Packed values are sequences of uvarints, varints and length-prefixed
@@ -115,48 +114,6 @@ func ParseAccess(b []byte) (auth.Access, error) {
 	u := unpacker{b: b}
 	a := auth.Access{Owner: u.string(), Parties: u.strings(), Labels: u.strings()}
 	return a, u.end()
-}
-
-// Entries packs what a version was indexed by: the parties for whom, and
-// the entries.
-func Entries(parties []string, index []store.Index) []byte {
-	b := putStrings(make([]byte, 0, 64+64*len(index)), parties)
-	for _, i := range index {
-		kind := uint64(i.Kind) << 1
-		if i.Common {
-			kind |= 1
-		}
-		b = PutString(binary.AppendUvarint(b, kind), i.Param)
-		switch i.Kind {
-		case store.Date:
-			b = binary.AppendVarint(binary.AppendVarint(b, i.Low), i.High)
-		case store.Token:
-			b = PutString(PutString(b, i.System), i.Value)
-		default:
-			b = PutString(b, i.Value)
-		}
-	}
-	return b
-}
-
-// ParseEntries reads what Entries packed.
-func ParseEntries(b []byte) (parties []string, index []store.Index, err error) {
-	u := unpacker{b: b}
-	parties = u.strings()
-	for len(u.b) > 0 {
-		kind := u.uint()
-		i := store.Index{Kind: store.Kind(kind >> 1), Common: kind&1 == 1, Param: u.string()}
-		switch i.Kind {
-		case store.Date:
-			i.Low, i.High = u.int(), u.int()
-		case store.Token:
-			i.System, i.Value = u.string(), u.string()
-		default:
-			i.Value = u.string()
-		}
-		index = append(index, i)
-	}
-	return parties, index, u.end()
 }
 
 // AuditFormat is the first byte of a packed group of audit entries.

@@ -2,6 +2,7 @@ package packed
 
 import (
 	"bytes"
+	"encoding/binary"
 	"errors"
 	"math"
 	"reflect"
@@ -27,10 +28,38 @@ func TestPackRoundTrip(t *testing.T) {
 		{Param: "patient", Kind: store.Reference, Value: "Patient/1"},
 		{Param: "date", Kind: store.Date, Low: math.MinInt64, High: math.MaxInt64},
 		{Param: "name", Kind: store.Text, Value: "söderberg\x00"}, {Param: "url", Kind: store.URI, Value: ""},
+		{Param: "name", Kind: store.Text, Value: "smith", System: "Smith", Silent: true},
+		{Param: "value", Kind: store.Number, Low: store.Ordered(-1.5), High: store.Ordered(2), Group: 1},
+		{Param: "dose", Kind: store.Quantity, System: "http://unitsofmeasure.org", Value: "mg", Low: 1, High: 1, Group: math.MaxInt, Common: true},
+		{Param: "near", Kind: store.Point, Low: 514_000_000, High: -1_200_000}, {Kind: 255},
 	}
 	parties, got, err := ParseEntries(Entries([]string{"a", "\xff"}, index))
 	if err != nil || !reflect.DeepEqual(got, index) || !slices.Equal(parties, []string{"a", "\xff"}) {
 		t.Errorf("entries came back as %v %+v, %v", parties, got, err)
+	}
+}
+
+// TestFirstFormat reads entries as the first schema wrote them.
+func TestFirstFormat(t *testing.T) {
+	blob := putStrings(nil, []string{"a", "\xff"})
+	blob = PutString(append(blob, byte(store.Token)<<1|1), "status")
+	blob = PutString(PutString(blob, "s"), "active")
+	blob = PutString(append(blob, byte(store.Date)<<1), "authored")
+	blob = binary.AppendVarint(binary.AppendVarint(blob, -5), 7)
+	blob = PutString(PutString(append(blob, byte(store.Text)<<1), "name"), "smith")
+	want := []store.Index{
+		{Param: "status", Kind: store.Token, System: "s", Value: "active", Common: true},
+		{Param: "authored", Kind: store.Date, Low: -5, High: 7}, {Param: "name", Kind: store.Text, Value: "smith"},
+	}
+	parties, got, err := ParseEntries(blob)
+	if err != nil || !reflect.DeepEqual(got, want) || !slices.Equal(parties, []string{"a", "\xff"}) {
+		t.Errorf("entries %v %+v, %v", parties, got, err)
+	}
+	if parties, got, err := ParseEntries([]byte{0}); parties != nil || got != nil || err != nil {
+		t.Errorf("a deletion: %v %v, %v", parties, got, err)
+	}
+	if _, _, err := ParseEntries([]byte{0, entriesFormat + 1}); !errors.Is(err, ErrDamaged) {
+		t.Errorf("a format to come: %v", err)
 	}
 }
 
@@ -41,6 +70,7 @@ func FuzzUnpack(f *testing.F) {
 	f.Add(Audit([]byte{AuditFormat}, e))
 	f.Add(Access(auth.NewAccess("a", "b")))
 	f.Add(Entries([]string{"a"}, []store.Index{{Param: "p", Kind: store.Date, Low: 1, High: 2}}))
+	f.Add([]byte{2, 1, 'a', 1, 'b', byte(store.Token) << 1, 1, 'p', 0, 1, 'v'})
 	f.Add([]byte{AuditFormat, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x01})
 	f.Fuzz(func(t *testing.T, in []byte) {
 		if rs, err := ParseAudit(7, in); err == nil {

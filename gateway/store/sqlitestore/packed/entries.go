@@ -1,0 +1,182 @@
+package packed
+
+import (
+	"encoding/binary"
+	"math"
+
+	"trellis.example/gateway/store"
+)
+
+// The flags of a packed entry, below its kind.
+const (
+	entryCommon = 1 << iota
+	entrySilent
+	entryGroup
+	entrySystem
+	entryRange
+	entryFlags = 5 // how many
+)
+
+// entriesFormat is the present format of packed entries. It stands behind a
+// zero: the first format has no number and begins with how many parties there
+// are, and only a deletion has none.
+const entriesFormat = 2
+
+// Entries packs what a version was indexed by: the parties for whom, and
+// the entries.
+func Entries(parties []string, index []store.Index) []byte {
+	b := append(make([]byte, 0, 64+64*len(index)), 0, entriesFormat)
+	b = putStrings(b, parties)
+	for _, i := range index {
+		b = putEntry(b, i)
+	}
+	return b
+}
+
+func putEntry(b []byte, i store.Index) []byte {
+	b = PutString(binary.AppendUvarint(b, uint64(i.Kind)<<entryFlags|flagsOf(i)), i.Param)
+	b = PutString(b, i.Value)
+	if i.Group != 0 {
+		b = binary.AppendVarint(b, int64(i.Group))
+	}
+	if i.System != "" {
+		b = PutString(b, i.System)
+	}
+	if i.Low != 0 || i.High != 0 {
+		b = binary.AppendVarint(binary.AppendVarint(b, i.Low), i.High)
+	}
+	return b
+}
+
+func flagsOf(i store.Index) (flags uint64) {
+	for n, set := range [entryFlags]bool{i.Common, i.Silent, i.Group != 0, i.System != "", i.Low != 0 || i.High != 0} {
+		if set {
+			flags |= 1 << n
+		}
+	}
+	return flags
+}
+
+// ParseEntries reads what Entries packed, in this format or the first.
+func ParseEntries(b []byte) (parties []string, index []store.Index, err error) {
+	if len(b) == 0 || b[0] != 0 || len(b) == 1 {
+		return parseFirstEntries(b)
+	}
+	if b[1] != entriesFormat {
+		return nil, nil, ErrDamaged
+	}
+	t := texts{all: string(b[2:])}
+	parties = t.strings()
+	index = make([]store.Index, 0, min(len(t.all)/16+1, 64))
+	for len(t.all) > 0 {
+		index = append(index, t.entry())
+	}
+	if len(index) == 0 {
+		index = nil
+	}
+	return parties, index, t.end()
+}
+
+// texts reads packed bytes as an unpacker does, out of one string: what it
+// yields are pieces of it, so that entries cost one piece of memory.
+type texts struct {
+	all string
+	bad bool
+}
+
+func (t *texts) fail() { t.all, t.bad = "", true }
+
+func (t *texts) uint() (n uint64) {
+	for i := range min(len(t.all), binary.MaxVarintLen64) {
+		c := t.all[i]
+		if i == binary.MaxVarintLen64-1 && c > 1 {
+			break
+		}
+		n |= uint64(c&0x7f) << (7 * i)
+		if c < 0x80 {
+			t.all = t.all[i+1:]
+			return n
+		}
+	}
+	t.fail()
+	return 0
+}
+
+func (t *texts) int() int64 {
+	n := t.uint()
+	return int64(n>>1) ^ -int64(n&1) //nolint:gosec // the zigzag of package binary
+}
+
+func (t *texts) string() string {
+	n := t.uint()
+	if n > uint64(len(t.all)) {
+		t.fail()
+		return ""
+	}
+	s := t.all[:n]
+	t.all = t.all[n:]
+	return s
+}
+
+func (t *texts) strings() []string {
+	n := t.uint()
+	if n > uint64(len(t.all)) {
+		t.fail()
+	}
+	if n == 0 || t.bad {
+		return nil
+	}
+	ss := make([]string, n)
+	for i := range ss {
+		ss[i] = t.string()
+	}
+	return ss
+}
+
+func (t *texts) entry() store.Index {
+	head := t.uint()
+	i := store.Index{
+		Kind: store.Kind(head >> entryFlags), Common: head&entryCommon != 0, Silent: head&entrySilent != 0,
+		Param: t.string(), Value: t.string(),
+	}
+	if head>>entryFlags > math.MaxUint8 {
+		t.fail()
+	}
+	if head&entryGroup != 0 {
+		i.Group = int(t.int())
+	}
+	if head&entrySystem != 0 {
+		i.System = t.string()
+	}
+	if head&entryRange != 0 {
+		i.Low, i.High = t.int(), t.int()
+	}
+	return i
+}
+
+func (t *texts) end() error {
+	if t.bad || t.all != "" {
+		return ErrDamaged
+	}
+	return nil
+}
+
+// parseFirstEntries reads the first format, which knew five kinds.
+func parseFirstEntries(b []byte) (parties []string, index []store.Index, err error) {
+	u := unpacker{b: b}
+	parties = u.strings()
+	for len(u.b) > 0 {
+		kind := u.uint()
+		i := store.Index{Kind: store.Kind(kind >> 1), Common: kind&1 == 1, Param: u.string()}
+		switch i.Kind {
+		case store.Date:
+			i.Low, i.High = u.int(), u.int()
+		case store.Token:
+			i.System, i.Value = u.string(), u.string()
+		default:
+			i.Value = u.string()
+		}
+		index = append(index, i)
+	}
+	return parties, index, u.end()
+}
