@@ -1,0 +1,100 @@
+package published
+
+import (
+	"encoding/json"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"trellis.example/auth"
+	"trellis.example/fhir"
+	"trellis.example/fhir/definitions"
+	"trellis.example/gateway/search"
+	"trellis.example/gateway/store"
+	"trellis.example/profiles"
+)
+
+// at is when the published resources were last updated: the release of the
+// definitions that they state.
+var at = time.Date(2026, time.November, 1, 0, 0, 0, 0, time.UTC)
+
+// A Catalogue holds the published resources. It is safe for concurrent use.
+type Catalogue struct {
+	registry *search.Registry
+	types    map[string]*shelf
+}
+
+// A shelf holds the resources of one type.
+type shelf struct {
+	once  sync.Once
+	make  func() []object
+	items []item // sorted by id
+}
+
+type item struct {
+	store.Version
+	index []store.Index
+}
+
+type object = map[string]any
+
+// access lets everyone see an item whose role reads the type, and nobody change
+// it.
+var access = auth.NewAccess("trellis", auth.PartyPublic)
+
+// New returns the catalogue of what the gateway works by. base is the FHIR base
+// URL, without a trailing slash.
+func New(defs *definitions.Definitions, reg *search.Registry, list []profiles.Profile, base string) *Catalogue {
+	return &Catalogue{registry: reg, types: map[string]*shelf{
+		"StructureDefinition":   {make: func() []object { return structures(list) }},
+		"SearchParameter":       {make: func() []object { return searchParameters(defs, reg) }},
+		"ValueSet":              {make: func() []object { return valueSets(defs) }},
+		"CompartmentDefinition": {make: func() []object { return compartments(defs, reg) }},
+		"OperationDefinition":   {make: func() []object { return operationDefinitions(base) }},
+	}}
+}
+
+// of returns the items of a type, which are made at the first call.
+func (c *Catalogue) of(typ string) []item {
+	s := c.types[typ]
+	if s == nil {
+		return nil
+	}
+	s.once.Do(func() {
+		for _, o := range s.make() {
+			s.items = append(s.items, c.item(typ, o))
+		}
+		slices.SortFunc(s.items, func(a, b item) int { return strings.Compare(a.Key.ID, b.Key.ID) })
+		s.make = nil
+	})
+	return s.items
+}
+
+// item makes a stored version of a resource. That each is valid is proved by
+// test.
+func (c *Catalogue) item(typ string, o object) item {
+	o["resourceType"] = typ
+	b, _ := json.Marshal(o) //nolint:errchkjson // strings, numbers and raw JSON of our own
+	res, err := fhir.Decode(b)
+	if err != nil {
+		return item{}
+	}
+	id := res.ID()
+	return item{index: c.registry.Index(res), Version: store.Version{
+		Key: store.Key{Type: typ, ID: id}, Number: 1, Updated: at, Body: res.Stamp(id, 1, at), Access: access,
+	}}
+}
+
+// find returns the item of a key.
+func (c *Catalogue) find(k store.Key) (item, bool) {
+	items := c.of(k.Type)
+	i, ok := slices.BinarySearchFunc(items, k.ID, func(it item, id string) int { return strings.Compare(it.Key.ID, id) })
+	if !ok {
+		return item{}, false
+	}
+	return items[i], true
+}
+
+// lastSegment is the id of a resource with that canonical.
+func lastSegment(url string) string { return url[strings.LastIndexByte(url, '/')+1:] }

@@ -1,0 +1,115 @@
+package published
+
+import (
+	"encoding/json"
+	"slices"
+	"strings"
+
+	"trellis.example/fhir/definitions"
+	"trellis.example/gateway/search"
+	"trellis.example/profiles"
+)
+
+// r4 is the version of what R4 itself defines.
+const r4 = "4.0.1"
+
+func structures(list []profiles.Profile) []object {
+	var out []object
+	for _, p := range list {
+		var o object
+		if json.Unmarshal(p.JSON, &o) == nil {
+			out = append(out, o)
+		}
+	}
+	return out
+}
+
+// searchParameters are those that are answered for the types held, each once.
+func searchParameters(defs *definitions.Definitions, reg *search.Registry) []object {
+	byURL := map[string]*definitions.SearchParam{}
+	for _, h := range search.HeldTypes() {
+		for _, p := range reg.Params(h.Type) {
+			if sp := defs.SearchParam(h.Type, p.Name); sp != nil {
+				byURL[sp.URL] = sp
+			}
+		}
+	}
+	out := make([]object, 0, len(byURL))
+	for _, sp := range byURL {
+		out = append(out, searchParameter(sp))
+	}
+	return out
+}
+
+func searchParameter(sp *definitions.SearchParam) object {
+	o := object{
+		"id": lastSegment(sp.URL), "url": sp.URL, "version": r4, "name": sp.Code, "status": "active",
+		"description": "R4 search parameter " + sp.Code + " of " + strings.Join(sp.Bases, ", ") + ".",
+		"code":        sp.Code, "base": sp.Bases, "type": sp.Type,
+	}
+	if sp.Expression != "" {
+		o["expression"], o["xpathUsage"] = sp.Expression, "normal"
+	}
+	if len(sp.Targets) > 0 {
+		o["target"] = sp.Targets
+	}
+	var parts []object
+	for _, c := range sp.Components {
+		parts = append(parts, object{"definition": c.Definition, "expression": c.Expression})
+	}
+	if len(parts) > 0 {
+		o["component"] = parts
+	}
+	return o
+}
+
+// valueSets are those of required bindings in R4. One whose codes belong to a
+// system outside FHIR has no list.
+func valueSets(defs *definitions.Definitions) []object {
+	var out []object
+	for _, v := range defs.ValueSets() {
+		id := lastSegment(v.URL)
+		o := object{"id": id, "url": v.URL, "version": r4, "name": id, "status": "active"}
+		if v.Open {
+			o["description"] = "Codes of a system outside FHIR, which are not listed here."
+		}
+		var include []object
+		for system, codes := range v.Concepts() {
+			var concepts []object
+			for _, c := range codes {
+				concepts = append(concepts, object{"code": c})
+			}
+			include = append(include, object{"system": system, "concept": concepts})
+		}
+		if len(include) > 0 {
+			o["compose"] = object{"include": include}
+		}
+		out = append(out, o)
+	}
+	return out
+}
+
+// compartments state which held types belong to a compartment, and by which
+// parameters.
+func compartments(defs *definitions.Definitions, reg *search.Registry) []object {
+	var out []object
+	for _, code := range defs.Compartments() {
+		if !reg.Held(code) {
+			continue
+		}
+		id := strings.ToLower(code)
+		var list []object
+		for _, h := range search.HeldTypes() {
+			entry := object{"code": h.Type}
+			if params := defs.Compartment(code, h.Type); len(params) > 0 {
+				entry["param"] = slices.Clone(params)
+			}
+			list = append(list, entry)
+		}
+		out = append(out, object{
+			"id": id, "url": "http://hl7.org/fhir/CompartmentDefinition/" + id, "version": r4, "name": code + "Compartment",
+			"status": "active", "code": code, "search": true, "resource": list,
+		})
+	}
+	return out
+}

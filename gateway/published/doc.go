@@ -1,0 +1,16 @@
+// Package published shows the definitions that a gateway works by as FHIR
+// resources among those of its store: the profiles, the search parameters it
+// answers, the value sets of required bindings, the operations and the
+// compartments.
+//
+// What the package promises:
+//   - They are read and searched like every other resource of their type, by
+//     whoever may read the type; nobody can change or delete one.
+//   - They come last in an answer that is not sorted, as though they had been
+//     stored before everything else, so that pages stay stable.
+//   - They are made at the first request for their type: a gateway that nobody
+//     asks keeps none in memory.
+//
+// They are the same in every gateway of one release and are not part of a
+// dump, an export or a history of types.
+package published
