@@ -1,103 +1,92 @@
 package rest
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
 	"net/http"
-	"net/url"
+	"strconv"
 	"strings"
-	"time"
 
 	"trellis.example/fhir"
-	"trellis.example/gateway/search"
-	"trellis.example/gateway/store"
 )
 
-const (
-	ifNoneExistScope = "if-none-exist"
-	// ifNoneExistLife is longer than any commit takes: once it is over, the
-	// search finds what was created.
-	ifNoneExistLife = time.Minute
-)
-
-// conditional decides a create with If-None-Exist (R4 http, section 3.1.0.8.1).
-// Without the header its methods do nothing.
-type conditional struct {
-	q     *Request
-	query *search.Query
-	key   string
-	// answered: what the criteria match exists, and was returned.
-	answered bool
+// A precondition is what a request asks of the version that it changes.
+type precondition struct {
+	// match is the version that If-Match names; 0 without the header.
+	match int
+	// fresh is If-None-Match: * (nothing may be there yet).
+	fresh bool
 }
 
-func (q *Request) ifNoneExist() (*conditional, Response, error) {
-	c := &conditional{q: q}
-	criteria := q.Header["If-None-Exist"]
-	if len(criteria) == 0 {
-		return c, Response{}, nil
-	}
-	params, err := url.ParseQuery(strings.TrimPrefix(criteria[0], "?"))
-	if err != nil || len(criteria) > 1 || len(params) == 0 {
-		return c, Response{}, fhir.Errorf(fhir.Invalid, "If-None-Exist is one search, such as identifier=system|value")
-	}
-	if c.query, err = q.api.Registry.Parse(q.Type, params, false); err != nil {
-		return c, Response{}, err
-	}
-	if len(c.query.Where) == 0 || c.query.Cursor != "" {
-		return c, Response{}, fhir.Errorf(fhir.Invalid, "If-None-Exist needs at least one search parameter")
-	}
-	sum := sha256.Sum256([]byte(q.Type + "?" + c.query.Applied.Encode()))
-	c.key = q.Principal.Owner() + "\n" + hex.EncodeToString(sum[:])
-	resp, err := c.existing()
-	return c, resp, err
-}
-
-// existing answers with the one resource that matches, as far as the caller may
-// see; several are 412.
-func (c *conditional) existing() (Response, error) {
-	q := c.q
-	page, err := q.api.Store.Search(q.Context(), store.Query{View: q.Principal.View("create"), Type: q.Type, Where: c.query.Where, Limit: 2})
-	if err != nil || len(page.Versions) == 0 {
-		return Response{}, err
-	}
-	if len(page.Versions) > 1 {
-		return Response{}, fhir.Errorf(fhir.MultipleHits, "If-None-Exist matches more than one resource")
-	}
-	c.answered = true
-	return c.found(page.Versions[0])
-}
-
-func (c *conditional) found(v store.Version) (Response, error) {
-	q := c.q
-	q.entry.Entities = []string{versionName(v.Key, v.Number)}
-	q.entry.Patients = Patients(v.Key, v.Body)
-	if err := q.record(); err != nil {
-		return Response{}, err
-	}
-	resp := versioned(http.StatusOK, v)
-	resp.Location = q.api.location(v.Key, v.Number)
-	return q.preferred(resp, nil), nil
-}
-
-// claim lets exactly one of many concurrent creates with these criteria through.
-func (c *conditional) claim(commit *store.Commit, k store.Key) {
-	if c.key != "" {
-		commit.Claims = append(commit.Claims, store.Claim{
-			Scope: ifNoneExistScope, Key: c.key, Answer: []byte(k.ID), Expires: c.q.api.Clock().Add(ifNoneExistLife),
-		})
-	}
-}
-
-// lost answers with what another request created meanwhile.
-func (c *conditional) lost(taken store.Claim) (Response, error) {
-	q := c.q
-	k := store.Key{Type: q.Type, ID: string(taken.Answer)}
-	v, err := q.api.Store.Read(q.Context(), q.Principal.View("create"), k)
+// precondition reads If-Match and If-None-Match of a change.
+func (q *Request) precondition() (precondition, error) {
+	match, err := q.ifMatch()
+	p := precondition{match: match}
 	if err != nil {
-		return Response{}, err
+		return p, err
 	}
-	if v.Deleted {
-		return Response{}, fhir.Errorf(fhir.Conflict, "a resource with these criteria was created and deleted within the last minute; try again")
+	h := q.Header["If-None-Match"]
+	if len(h) == 0 {
+		return p, nil
 	}
-	return c.found(v)
+	if len(h) > 1 || strings.TrimSpace(h[0]) != "*" {
+		return p, fhir.Errorf(fhir.NotSupported, "If-None-Match of a change may be * only")
+	}
+	if p.fresh = true; match > 0 {
+		return p, fhir.Errorf(fhir.Invalid, "If-Match and If-None-Match contradict each other")
+	}
+	return p, nil
+}
+
+// only reports whether the request means one state of the resource: then it is
+// not taken up again after it lost a race.
+func (p precondition) only() bool { return p.match > 0 || p.fresh }
+
+// judge says whether the version (0: none, or deleted) may be replaced.
+func (p precondition) judge(number int) error {
+	switch {
+	case p.match > 0 && p.match != number:
+		return stale()
+	case p.fresh && number > 0:
+		return there()
+	}
+	return nil
+}
+
+// lost is the answer when the race for the one state that is meant was lost.
+func (p precondition) lost() error {
+	if p.fresh {
+		return there()
+	}
+	return stale()
+}
+
+func stale() error {
+	return fhir.StatusErrorf(http.StatusPreconditionFailed, fhir.Conflict, "If-Match does not name the current version; read it again and repeat")
+}
+
+func there() error {
+	return fhir.StatusErrorf(http.StatusPreconditionFailed, fhir.Conflict, "If-None-Match: * asks for a new resource, and there is one already")
+}
+
+// ifMatch returns the version that If-Match names; 0 without the header.
+func (q *Request) ifMatch() (int, error) {
+	h := q.Header["If-Match"]
+	if len(h) == 0 {
+		return 0, nil
+	}
+	n, ok := etag(h[0])
+	if !ok || len(h) > 1 {
+		return 0, fhir.Errorf(fhir.Invalid, `If-Match is one version, such as W/"3"`)
+	}
+	return n, nil
+}
+
+// etag reads the version that an entity tag of ours names.
+func etag(s string) (int, bool) {
+	return version(strings.Trim(strings.TrimPrefix(s, "W/"), `"`))
+}
+
+// version reads a version id of ours: 1, 2, 3 and so on.
+func version(s string) (int, bool) {
+	n, err := strconv.Atoi(s)
+	return n, err == nil && n > 0 && n < 1<<31 && strconv.Itoa(n) == s
 }

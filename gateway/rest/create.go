@@ -30,23 +30,42 @@ func (a *API) create(q *Request) (Response, error) {
 	if err != nil {
 		return Response{}, err
 	}
-	match, resp, err := q.ifNoneExist()
-	if match.answered || err != nil {
-		return resp, err
-	}
-	w := a.NewWrite(q.Principal, res, store.Key{Type: q.Type, ID: newID()}, nil)
-	resp = Response{Status: http.StatusCreated, Location: a.location(w.Key, 1)}
-	resp, err = a.put(q, res, nil, &w, resp, once, match)
+	crit, err := q.ifNoneExist()
 	if err != nil {
+		return Response{}, err
+	}
+	for range tries {
+		if resp, err = a.createOnce(q, res, crit, once); !crit.lost(err) {
+			break
+		}
+	}
+	if err != nil || q.answered {
 		return resp, err
 	}
 	return q.preferred(resp, issues), nil
 }
 
+// createOnce creates, or answers with what If-None-Exist finds.
+func (a *API) createOnce(q *Request, res fhir.Resource, crit *criteria, once *once) (Response, error) {
+	if crit != nil {
+		found, err := a.match(q.Context(), q.Principal.View("create"), crit)
+		if err != nil {
+			return Response{}, err
+		}
+		if found != nil {
+			q.answered = true
+			return q.found(*found)
+		}
+	}
+	w := a.NewWrite(q.Principal, res, store.Key{Type: q.Type, ID: newID()}, nil)
+	resp := Response{Status: http.StatusCreated, Location: a.location(w.Key, 1)}
+	return a.put(q, res, nil, &w, resp, once, crit)
+}
+
 // put commits the write of a create or update with what OnWrite adds and the
 // claims of the request. When only something that OnWrite adds lost a race (two
 // referrals share one Patient at the same moment), that is made anew.
-func (a *API) put(q *Request, res fhir.Resource, old *store.Version, w *store.Write, resp Response, once *once, match *conditional) (Response, error) {
+func (a *API) put(q *Request, res fhir.Resource, old *store.Version, w *store.Write, resp Response, once *once, crit *criteria) (Response, error) {
 	var err error
 	for range sideTries {
 		c, cerr := a.change(q, res, old, w)
@@ -54,11 +73,9 @@ func (a *API) put(q *Request, res fhir.Resource, old *store.Version, w *store.Wr
 			return Response{}, cerr
 		}
 		once.claim(&c, resp, w.Key)
-		if match != nil {
-			match.claim(&c, w.Key)
-		}
+		crit.claim(&c, w.Key.ID, a.now())
 		var out Response
-		if out, err = a.commit(q, c, w, resp, once, match); err == nil {
+		if out, err = a.commit(q, c, w, resp, once); err == nil {
 			return out, nil
 		}
 		if lost, ok := errors.AsType[*store.Conflict](err); !ok || lost.Key == w.Key {
@@ -77,7 +94,7 @@ func (q *Request) document(interaction string) (fhir.Resource, error) {
 	if err := q.Principal.Require(interaction, q.Type); err != nil {
 		return fhir.Resource{}, err
 	}
-	if err := q.only(); err != nil {
+	if err := q.only(); err != nil && !q.byCriteria() {
 		return fhir.Resource{}, err
 	}
 	if err := q.checkPrefer(); err != nil {
@@ -135,18 +152,20 @@ func (a *API) change(q *Request, res fhir.Resource, old *store.Version, w *store
 	return c, nil
 }
 
-// commit applies c and answers with the version written; whoever took a claim
-// first decides the answer instead. w is nil for a deletion.
-func (a *API) commit(q *Request, c store.Commit, w *store.Write, resp Response, once *once, match *conditional) (Response, error) {
+// commit applies c and answers with the version written; who took the
+// Idempotency-Key first decides the answer instead. A *store.Taken of the
+// request's criteria is the caller's to deal with. w is nil for a deletion.
+func (a *API) commit(q *Request, c store.Commit, w *store.Write, resp Response, once *once) (Response, error) {
 	_, err := a.Store.Commit(q.Context(), c)
 	if taken, ok := errors.AsType[*store.Taken](err); ok {
-		if match != nil && taken.Claim.Scope == ifNoneExistScope {
-			return match.lost(taken.Claim)
+		switch taken.Claim.Scope {
+		case ifNoneExistScope:
+			return Response{}, err
+		case idempotencyScope:
+			q.answered = true
+			return once.replay(taken.Claim)
 		}
-		if taken.Claim.Scope != idempotencyScope { // OnWrite's own
-			return Response{}, fhir.Wrap(err, fhir.Duplicate, "this was received before")
-		}
-		return once.replay(taken.Claim)
+		return Response{}, fhir.Wrap(err, fhir.Duplicate, "this was received before") // OnWrite's own
 	}
 	if err != nil {
 		return Response{}, err

@@ -22,7 +22,7 @@ const (
 )
 
 // An Idempotency is the Idempotency-Key of a request and the request it stands
-// for: method, path, If-Match and body. Every door of the gateway uses it, so
+// for: method, address, conditions and body. Every door of the gateway uses it, so
 // that one key means one request wherever it is sent. Zero when there is none.
 type Idempotency struct{ key, hash string }
 
@@ -37,6 +37,9 @@ func NewIdempotency(r *http.Request, p auth.Principal, body []byte) (Idempotency
 	}
 	h := sha256.New()
 	h.Write([]byte(r.Method + " " + r.URL.Path + "\n" + r.Header.Get("If-Match") + "\n"))
+	if r.URL.RawQuery != "" || r.Header.Get("If-None-Exist") != "" {
+		h.Write([]byte("?" + r.URL.RawQuery + "\n" + r.Header.Get("If-None-Exist") + "\n"))
+	}
 	h.Write(body)
 	return Idempotency{key: p.ClientID + "\n" + keys[0], hash: hex.EncodeToString(h.Sum(nil))}, nil
 }

@@ -49,6 +49,9 @@ type Request struct {
 
 	api   *API
 	entry audit.Entry
+	// answered: what is answered is not what this request wrote, but what
+	// another had done before.
+	answered bool
 }
 
 // ServeHTTP answers one request.

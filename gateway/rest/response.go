@@ -95,6 +95,9 @@ func (a *API) location(k store.Key, version int) string {
 
 // preferred answers a write as Prefer: return= asks (R4 http, section 3.1.0.3).
 func (q *Request) preferred(resp Response, issues []fhir.Issue) Response {
+	if resp.Status == http.StatusNoContent {
+		return resp
+	}
 	switch q.prefer("return") {
 	case "minimal":
 		resp.Body = nil

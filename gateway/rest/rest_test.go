@@ -272,9 +272,11 @@ func TestRefused(t *testing.T) {
 		{"gp", "POST", "/fhir/Patient", strings.Repeat(`{"a":`, 100) + "1" + strings.Repeat("}", 100), 400},
 		{"gp", "POST", "/fhir/Patient?_id=1", patient, 400},
 		{"gp", "PUT", "/fhir/Patient/" + "fresh", `{"resourceType":"Patient","id":"fresh"}`, 404},
-		{"gp", "PUT", "/fhir/Patient?identifier=1", patient, 405},
+		{"gp", "PUT", "/fhir/Patient", patient, 400},
+		{"gp", "PUT", "/fhir/Patient?_count=1", patient, 400},
 		{"gp", "PATCH", "/fhir/Patient/1", "{}", 405},
-		{"gp", "DELETE", "/fhir/Patient", "", 405},
+		{"gp", "DELETE", "/fhir/Patient", "", 403},
+		{"importer", "DELETE", "/fhir/Patient", "", 400},
 		{"gp", "GET", "/fhir/Patient?$where=1", "", 400},
 		{"gp", "GET", "/fhir/Patient?identifier.a=1", "", 400},
 	}

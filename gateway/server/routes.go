@@ -33,7 +33,7 @@ func (s *Server) routes() []route {
 		{path: "/fhir/AuditEvent/" + id, methods: methods{get: a.ReadAudit()}},
 		{path: "/fhir/AuditEvent", methods: methods{get: a.SearchAudit()}},
 		{path: "/fhir/" + typ + "/" + id, methods: methods{get: a.Read(), put: a.Update(), del: a.Delete()}},
-		{path: "/fhir/" + typ, methods: methods{get: a.Search(), post: a.Create()}},
+		{path: "/fhir/" + typ, methods: methods{get: a.Search(), post: a.Create(), put: a.Update(), del: a.Delete()}},
 		{path: "/fhir/" + typ + "/_search", methods: methods{post: a.Search()}},
 		{path: "/fhir/" + typ + "/" + id + "/_history", methods: methods{get: a.History()}},
 		{path: "/fhir/" + typ + "/" + id + "/_history/" + version, methods: methods{get: a.VRead()}},
