@@ -50,11 +50,11 @@ func (a *API) criteriaOf(p auth.Principal, typ string, params url.Values) (*crit
 			return nil, fhir.Errorf(fhir.NotSupported, "criteria hold search parameters only, none that shape an answer")
 		}
 	}
-	q, err := a.Registry.Parse(typ, params, false)
+	q, err := a.Registry.Parse([]string{typ}, params, false)
 	if err != nil {
 		return nil, err
 	}
-	if len(params) == 0 || len(q.Where) == 0 {
+	if len(params) == 0 || q.Conditions() == 0 {
 		return nil, fhir.Errorf(fhir.Invalid, "a conditional interaction needs at least one search parameter, such as identifier=system|value")
 	}
 	sum := sha256.Sum256([]byte(typ + "?" + q.Applied.Encode()))
@@ -73,7 +73,12 @@ func (a *API) matches(ctx context.Context, v auth.View, c *criteria, limit int) 
 	if c.made != "" {
 		return a.madeMeanwhile(ctx, v, c)
 	}
-	page, err := a.Store.Search(ctx, store.Query{View: v, Type: c.typ, Where: c.query.Where, Limit: limit})
+	sq, err := a.Registry.Resolve(ctx, a.Store, v, c.query, 0)
+	if err != nil {
+		return nil, err
+	}
+	sq.Limit, sq.Total = limit, false
+	page, err := a.Store.Search(ctx, sq)
 	return page.Versions, err
 }
 

@@ -4,12 +4,10 @@ import (
 	"context"
 	"errors"
 	"net/http"
-	"net/url"
 	"slices"
 
 	"trellis.example/auth"
 	"trellis.example/fhir"
-	"trellis.example/gateway/search"
 	"trellis.example/gateway/store"
 )
 
@@ -91,16 +89,4 @@ func (a *API) referrers(ctx context.Context, k store.Key, going map[store.Key]bo
 const maxParts = 1
 
 // referringParts are the searches that find what refers to the key.
-func (a *API) referringParts(k store.Key) (parts []store.Part) {
-	for _, h := range search.HeldTypes() {
-		for _, p := range a.Registry.Params(h.Type) {
-			if p.Type != "reference" || len(p.Targets) > 0 && !slices.Contains(p.Targets, k.Type) {
-				continue
-			}
-			if q, err := a.Registry.Parse(h.Type, url.Values{p.Name: {k.String()}}, false); err == nil {
-				parts = append(parts, store.Part{Type: h.Type, Where: q.Where})
-			}
-		}
-	}
-	return parts
-}
+func (a *API) referringParts(k store.Key) []store.Part { return a.Registry.Referrers(k) }

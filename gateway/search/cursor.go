@@ -18,19 +18,31 @@ type Cursor struct {
 	Path string `json:"p"`
 	// Query is the encoded query string of the first request.
 	Query string `json:"q,omitempty"`
-	// Snapshot, Seq and ID continue a search; Before a history; Seq and N the
-	// audit log.
+	// Snapshot and the position continue a search or a history of types; Before
+	// the history of one resource; Seq and N the audit log.
 	Snapshot int64  `json:"s,omitempty"`
 	Seq      int64  `json:"c,omitempty"`
+	Type     string `json:"y,omitempty"`
 	ID       string `json:"i,omitempty"`
+	Number   int    `json:"v,omitempty"`
+	Sort     []byte `json:"o,omitempty"`
 	Before   int    `json:"b,omitempty"`
 	N        int    `json:"n,omitempty"`
 	// Total is what the first page said; -1 when it said nothing.
 	Total int `json:"t"`
 }
 
-// After returns the position that a search continues after.
-func (c *Cursor) After() *store.Position { return &store.Position{Seq: c.Seq, ID: c.ID} }
+// After returns the position that a walk continues after.
+func (c *Cursor) After() *store.Position {
+	return &store.Position{Seq: c.Seq, Type: c.Type, ID: c.ID, Number: c.Number, Sort: c.Sort}
+}
+
+// At sets the position that a walk continues after.
+func (c *Cursor) At(p *store.Position) {
+	if p != nil {
+		c.Seq, c.Type, c.ID, c.Number, c.Sort = p.Seq, p.Type, p.ID, p.Number, p.Sort
+	}
+}
 
 // CursorKeySize is the length of a cursor key in bytes.
 const CursorKeySize = 32

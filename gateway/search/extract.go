@@ -1,266 +1,256 @@
 package search
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
-	"slices"
 	"strings"
-	"unicode"
-	"unicode/utf8"
-
-	"golang.org/x/text/unicode/norm"
 
 	"trellis.example/fhir"
 	"trellis.example/gateway/store"
 )
 
-// A node is an element that parameters select, or that leads to one. Merging
-// all paths of a type into one tree lets a single walk find every value.
-type node struct {
-	children map[string]*node
-	ends     []end
-}
+// A taker takes the entries of one parameter from a value of one data type.
+type taker func(x *extractor, v fhir.Value, p *Param)
 
-type end struct {
-	param  *Param
-	system string
-}
-
-func (n *node) add(p path, param *Param) {
-	for _, s := range p.steps {
-		n = n.child(s)
-	}
-	for _, name := range p.last {
-		c := n.child(name)
-		c.ends = append(c.ends, end{param, p.system})
-	}
-}
-
-func (n *node) child(name string) *node {
-	if n.children == nil {
-		n.children = map[string]*node{}
-	}
-	c := n.children[name]
-	if c == nil {
-		c = &node{}
-		n.children[name] = c
-	}
-	return c
-}
-
-// Index returns the entries by which a resource is found. The entries share the
-// resource's memory.
-func (r *Registry) Index(res fhir.Resource) []store.Index {
-	x := extractor{base: r.base, out: make([]store.Index, 0, 16)}
-	x.walk(res.Root(), r.plan(res.Type()).root)
-	return x.out
-}
-
-type extractor struct {
-	base string
-	out  []store.Index
-	seen map[store.Index]bool // of out, once it is long
-}
-
-func (x *extractor) walk(v fhir.Value, n *node) {
-	for m := range v.All() {
-		c := n.children[m.Key()]
-		if c == nil {
-			continue
-		}
-		for item := range m.Items() {
-			for _, e := range c.ends {
-				x.value(item, e)
-			}
-			if c.children != nil && item.Kind() == fhir.Object {
-				x.walk(item, c)
-			}
-		}
-	}
-}
-
-func (x *extractor) value(v fhir.Value, e end) {
-	switch e.param.kind {
+// takerOf returns how a kind of search reads a data type (R4 search, section
+// 3.1.1.5.9 and the tables after it); nil when it cannot be compared that way.
+func takerOf(kind store.Kind, typ string) taker {
+	switch kind {
 	case store.Token:
-		x.token(v, e)
+		return tokenTaker(typ)
 	case store.Reference:
-		x.reference(v, e.param)
+		switch typ {
+		case "Reference":
+			return (*extractor).reference
+		case "canonical", "uri", "url":
+			return (*extractor).canonical
+		case "Resource":
+			return (*extractor).embedded
+		}
 	case store.Date:
-		x.date(v, e.param)
+		return dateTaker(typ)
 	case store.Text:
-		x.text(v, e.param)
+		return textTaker(typ)
 	case store.URI:
-		if v.Kind() == fhir.String {
-			x.add(store.Index{Param: e.param.stored, Kind: store.URI, Value: clip(v.Text())})
+		switch typ {
+		case "canonical":
+			return (*extractor).versionedURI
+		case "uri", "url", "oid", "uuid":
+			return (*extractor).uri
+		}
+	case store.Number, store.Quantity:
+		return amountTaker(kind, typ)
+	case store.Point:
+		if typ == "BackboneElement" {
+			return (*extractor).point
 		}
 	}
+	return nil
 }
 
-// text indexes a string, or every string of a HumanName or an Address (R4
-// search, string).
-func (x *extractor) text(v fhir.Value, p *Param) {
-	if v.Kind() != fhir.Object {
-		x.addText(v, p)
-		return
+func (p *Param) entry(kind store.Kind) store.Index {
+	return store.Index{Param: p.stored, Kind: kind, Common: p.common, Silent: p.silent}
+}
+
+func textTaker(typ string) taker {
+	switch typ {
+	case "HumanName", "Address":
+		return (*extractor).texts
+	case "string", "markdown", "code", "id":
+		return (*extractor).text
 	}
-	for m := range v.All() {
+	return nil
+}
+
+// texts indexes every string of a HumanName or an Address.
+func (x *extractor) texts(v fhir.Value, p *Param) {
+	for m := v.First(); m.Exists(); m = m.Next() {
 		if k := m.Key(); k == "use" || k == "type" || k == "id" {
 			continue
 		}
 		for part := range m.Items() {
-			x.addText(part, p)
+			x.text(part, p)
 		}
 	}
 }
 
-func (x *extractor) addText(v fhir.Value, p *Param) {
-	if s := normalText(v.Text()); s != "" && v.Kind() == fhir.String {
-		x.add(store.Index{Param: p.stored, Kind: store.Text, Value: s})
-	}
-}
-
-// token indexes a code, boolean, Coding, CodeableConcept, Identifier or
-// ContactPoint; R4 tells them apart by the members they have.
-func (x *extractor) token(v fhir.Value, e end) {
-	if v.Kind() != fhir.Object {
-		x.addToken(e.param, "", v.Text())
+func (x *extractor) text(v fhir.Value, p *Param) {
+	if v.Kind() != fhir.String {
 		return
 	}
-	if coding := v.Get("coding"); coding.Exists() {
-		for c := range coding.Items() {
-			x.addToken(e.param, c.Get("system").Text(), c.Get("code").Text())
+	if p.sounds {
+		for word := range strings.FieldsSeq(v.Text()) {
+			x.addText(p, p.stored, soundex(word), "")
 		}
 		return
 	}
-	system := v.Get("system").Text()
-	if code := v.Get("code"); code.Exists() {
-		x.addToken(e.param, system, code.Text())
+	x.addText(p, p.stored, v.Text(), v.Text())
+}
+
+// addText indexes a string; written is it as a search for the exact text
+// compares it.
+func (x *extractor) addText(p *Param, name, s, written string) {
+	e := p.entry(store.Text)
+	if name != p.stored {
+		e.Param, e.Common, e.Silent = name, false, true
+	}
+	limit := maxValue
+	if e.Silent {
+		limit = maxSilent
+	}
+	if e.Value, e.System = normalText(s, limit), clip(written); e.Value != "" {
+		x.add(e)
+	}
+}
+
+func tokenTaker(typ string) taker {
+	switch typ {
+	case "CodeableConcept":
+		return (*extractor).concept
+	case "Coding":
+		return (*extractor).coding
+	case "Identifier":
+		return (*extractor).identifier
+	case "ContactPoint":
+		return (*extractor).contact
+	case "code", "boolean", "string", "id", "uri", "canonical", "oid", "uuid", "integer", "positiveInt", "unsignedInt", "markdown":
+		return (*extractor).code
+	}
+	return nil
+}
+
+func (x *extractor) code(v fhir.Value, p *Param) {
+	if v.Kind() != fhir.Object && v.Kind() != fhir.Null {
+		x.token(p, "", v.Text())
+	}
+}
+
+func (x *extractor) token(p *Param, system, value string) {
+	if value == "" {
 		return
 	}
-	if e.system != "" {
-		if system != e.system {
-			return
-		}
-		system = v.Get("use").Text() // R4 search, token: a ContactPoint's use is the system
-	}
-	x.addToken(e.param, system, v.Get("value").Text())
+	e := p.entry(store.Token)
+	e.System, e.Value = clip(system), clip(value)
+	x.add(e)
 }
 
-func (x *extractor) addToken(p *Param, system, value string) {
-	if value != "" {
-		x.add(store.Index{Param: p.stored, Kind: store.Token, System: clip(system), Value: clip(value), Common: p.common})
-	}
-}
-
-func (x *extractor) reference(v fhir.Value, p *Param) {
-	s := v.Text() // a canonical
-	if v.Kind() == fhir.Object {
-		s = v.Get("reference").Text()
-	}
-	if s = x.local(s); s != "" {
-		x.add(store.Index{Param: p.stored, Kind: store.Reference, Value: clip(s)})
+// bare says that the element is there although no value of it can be asked for:
+// it is not missing.
+func (x *extractor) bare(p *Param, kind store.Kind) {
+	if x.group == 0 {
+		x.add(p.entry(kind))
 	}
 }
 
-// local returns a reference as it is indexed: without the version, relative
-// when it points to this server; "" for one inside the document.
-func (x *extractor) local(s string) string { return normalReference(s, x.base) }
-
-func normalReference(s, base string) string {
-	ref, ok := fhir.ParseReference(strings.TrimPrefix(s, base))
-	if !ok {
-		return ""
+func (x *extractor) concept(v fhir.Value, p *Param) {
+	found := false
+	for c := range v.Get("coding").Items() {
+		found = x.oneCoding(c, p) || found
 	}
-	switch ref.Kind {
-	case fhir.RefContained:
-		return ""
-	case fhir.RefRelative:
-		return ref.Relative()
-	case fhir.RefAbsolute:
-		return ref.Base + "/" + ref.Relative()
+	if text := v.Get("text").Text(); text != "" {
+		x.also(p, p.names.text, text)
 	}
-	url, _, _ := strings.Cut(ref.URI, "|") // a canonical is found without its version
-	return url
-}
-
-// date indexes a date, a Period or a Timing.
-func (x *extractor) date(v fhir.Value, p *Param) {
-	low, high, ok := int64(minMillis), int64(maxMillis), false
-	if v.Kind() == fhir.Object {
-		if t := v.At("repeat", "boundsPeriod"); t.Exists() {
-			v = t
-		}
-		for e := range v.Get("event").Items() {
-			x.date(e, p)
-		}
-		if l, _, found := dateRange(v.Get("start").Text()); found {
-			low, ok = l, true
-		}
-		if _, h, found := dateRange(v.Get("end").Text()); found {
-			high, ok = h, true
-		}
-	} else {
-		low, high, ok = dateRange(v.Text())
-	}
-	if ok && low <= high { // a period that ends before it begins is not found
-		x.add(store.Index{Param: p.stored, Kind: store.Date, Low: low, High: high, Common: p.common})
+	if !found {
+		x.bare(p, store.Token)
 	}
 }
 
-// add adds an entry once. Few entries are compared one by one; a document with
-// many gets a set, so that a hostile one costs no more than its size.
-func (x *extractor) add(ix store.Index) {
-	if x.seen == nil && len(x.out) >= 64 {
-		x.seen = make(map[store.Index]bool, 2*len(x.out))
-		for _, o := range x.out {
-			x.seen[o] = true
+// also indexes the text beside a token.
+func (x *extractor) also(p *Param, name, text string) {
+	if x.group == 0 {
+		x.addText(p, name, text, "")
+	}
+}
+
+func (x *extractor) coding(v fhir.Value, p *Param) {
+	if !x.oneCoding(v, p) {
+		x.bare(p, store.Token)
+	}
+}
+
+func (x *extractor) oneCoding(v fhir.Value, p *Param) bool {
+	var system, code string
+	for m := v.First(); m.Exists(); m = m.Next() {
+		switch m.Key() {
+		case "system":
+			system = m.Text()
+		case "code":
+			code = m.Text()
+		case "display":
+			x.also(p, p.names.text, m.Text())
 		}
 	}
-	if x.seen == nil && slices.Contains(x.out, ix) || x.seen[ix] {
-		return
-	}
-	if x.seen != nil {
-		x.seen[ix] = true
-	}
-	x.out = append(x.out, ix)
+	x.token(p, system, code)
+	return code != ""
 }
 
-// normalText returns s in lower case, without accents and outer space, cut to
-// [maxValue] bytes: how strings are compared.
-func normalText(s string) string {
-	s = strings.ToLower(strings.TrimSpace(s))
-	if !isASCII(s) {
-		s = strings.Map(func(r rune) rune {
-			if unicode.Is(unicode.Mn, r) {
-				return -1
-			}
-			return r
-		}, norm.NFD.String(s))
+func (x *extractor) identifier(v fhir.Value, p *Param) {
+	system, value := v.Get("system").Text(), v.Get("value").Text()
+	x.token(p, system, value)
+	if value == "" {
+		x.bare(p, store.Token)
 	}
-	if len(s) > maxValue {
-		s = strings.ToValidUTF8(s[:maxValue], "")
+	if typ := v.Get("type"); typ.Exists() && x.group == 0 {
+		x.typed(typ, value, p)
 	}
-	return s
 }
 
-func isASCII(s string) bool {
-	for i := range len(s) {
-		if s[i] >= utf8.RuneSelf {
-			return false
+// typed indexes an identifier by its type, for :of-type and :text.
+func (x *extractor) typed(typ fhir.Value, value string, p *Param) {
+	if text := typ.Get("text").Text(); text != "" {
+		x.also(p, p.names.text, text)
+	}
+	for c := range typ.Get("coding").Items() {
+		if code := c.Get("code").Text(); code != "" && value != "" {
+			x.add(store.Index{Param: p.names.ofType, Kind: store.Token, Silent: true,
+				System: clip(c.Get("system").Text() + "|" + code), Value: clip(value)})
 		}
 	}
-	return true
 }
 
-// maxValue is the longest value, in bytes, that is indexed as it stands.
-const maxValue = 255
-
-// clip replaces a long value by its hash: it is still found by equality, and
-// the index stays narrow.
-func clip(s string) string {
-	if len(s) <= maxValue {
-		return s
+// contact indexes a ContactPoint: its use is the token's system (R4 search,
+// token).
+func (x *extractor) contact(v fhir.Value, p *Param) {
+	if x.system == "" || x.system == v.Get("system").Text() {
+		x.token(p, v.Get("use").Text(), v.Get("value").Text())
 	}
-	sum := sha256.Sum256([]byte(s))
-	return "sha256:" + hex.EncodeToString(sum[:])
+}
+
+func (x *extractor) uri(v fhir.Value, p *Param) {
+	if v.Kind() == fhir.String {
+		e := p.entry(store.URI)
+		e.Value = clip(v.Text())
+		x.add(e)
+	}
+}
+
+// versionedURI indexes a canonical: it is found with its version and without.
+func (x *extractor) versionedURI(v fhir.Value, p *Param) {
+	x.uri(v, p)
+	if url, _, found := strings.Cut(v.Text(), "|"); found {
+		e := p.entry(store.URI)
+		e.Value = clip(url)
+		x.add(e)
+	}
+}
+
+// point indexes a place on Earth; one that is nowhere on it is left out.
+func (x *extractor) point(v fhir.Value, p *Param) {
+	e := p.entry(store.Point)
+	lat, okLat := degrees(v.Get("latitude").Text(), 90)
+	lon, okLon := degrees(v.Get("longitude").Text(), 180)
+	if e.Low, e.High = lat, lon; okLat && okLon {
+		x.add(e)
+	}
+}
+
+// cutValue returns the data type of an extension's "value[x]" member.
+func cutValue(key string) (typ string, ok bool) {
+	typ, ok = strings.CutPrefix(key, "value")
+	if !ok || typ == "" {
+		return "", false
+	}
+	switch typ {
+	case "String", "Code", "Boolean", "Uri", "Url", "Canonical", "Id", "Markdown", "Integer", "Decimal", "Date", "DateTime", "Instant", "Oid", "Uuid", "PositiveInt", "UnsignedInt":
+		return strings.ToLower(typ[:1]) + typ[1:], true
+	}
+	return typ, true
 }

@@ -1,48 +1,15 @@
 package search
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"maps"
 	"slices"
-	"strings"
 	"sync"
 
 	"trellis.example/fhir/definitions"
-	"trellis.example/gateway/store"
 )
-
-// A Param is a search parameter of one resource type.
-type Param struct {
-	Name string
-	// Type is the FHIR search type: token, reference, date, uri or string.
-	Type string
-	// URL is the canonical of the SearchParameter.
-	URL string
-	// Targets are the resource types that a reference may point to; empty
-	// means any.
-	Targets []string
-
-	kind   store.Kind
-	common bool
-	// stored is the name under which the index holds it: another parameter's
-	// when both select the same element.
-	stored string
-	// only is the type that a shared reference parameter is limited to.
-	only string
-}
-
-// Doc says in a few words what a request may ask of the parameter.
-func (p *Param) Doc() string {
-	switch p.Type {
-	case "string":
-		return "Begins with the value, whatever its case and accents."
-	case "token":
-		return "code, system|code or |code; several values with a comma."
-	case "reference":
-		return "Type/id, an absolute URL, or an id where only one type is possible."
-	case "date":
-		return "A date with an optional prefix eq, ne, gt, lt, ge, le, sa, eb or ap."
-	}
-	return "Compared exactly."
-}
 
 // A Registry knows the search parameters of every resource type. It is safe for
 // concurrent use.
@@ -51,7 +18,7 @@ type Registry struct {
 	// base is the prefix of references to this server, "https://x/fhir/".
 	base string
 	held map[string][]string
-	// all: held types have every parameter that can be answered, too.
+	// all: every type of R4 is held.
 	all bool
 
 	mu    sync.RWMutex
@@ -69,8 +36,7 @@ func NewRegistry(defs *definitions.Definitions, base string) *Registry {
 	return r
 }
 
-// NewSandboxRegistry is [NewRegistry] with every parameter that can be answered
-// for every type, so that test kits find what they look for.
+// NewSandboxRegistry is [NewRegistry] for a server that holds every type of R4.
 func NewSandboxRegistry(defs *definitions.Definitions, base string) *Registry {
 	r := NewRegistry(defs, base)
 	r.all = true
@@ -80,12 +46,42 @@ func NewSandboxRegistry(defs *definitions.Definitions, base string) *Registry {
 // Held reports whether Trellis holds the type outside the sandbox.
 func (r *Registry) Held(typ string) bool { _, ok := r.held[typ]; return ok }
 
+// Types returns the types that are held, sorted: in the sandbox all of R4.
+func (r *Registry) Types() []string {
+	if r.all {
+		return r.defs.Resources()
+	}
+	return slices.Sorted(maps.Keys(r.held))
+}
+
 // IsResource reports whether R4 has the type.
 func (r *Registry) IsResource(typ string) bool { return r.defs.IsResource(typ) }
 
 // Params returns the parameters of a type, sorted by name, without those that
 // every type has (_id, _lastUpdated).
 func (r *Registry) Params(typ string) []*Param { return r.plan(typ).params }
+
+// Param returns a parameter of a type, _id and _lastUpdated among them, or nil.
+func (r *Registry) Param(typ, name string) *Param {
+	if p := everyType[name]; p != nil {
+		return p
+	}
+	return r.plan(typ).byName[name]
+}
+
+// everyType are the parameters that the store answers for every type.
+var everyType = map[string]*Param{
+	"_id": {Name: "_id", Type: "token", URL: "http://hl7.org/fhir/SearchParameter/Resource-id", kind: kinds["token"], stored: "_id", datatypes: []string{"id"}},
+	"_lastUpdated": {Name: "_lastUpdated", Type: "date", URL: "http://hl7.org/fhir/SearchParameter/Resource-lastUpdated",
+		kind: kinds["date"], stored: "_lastUpdated", single: true, datatypes: []string{"instant"}},
+}
+
+// A Refusal is a parameter of R4 that is not answered, with the reason.
+type Refusal struct{ Name, Why string }
+
+// Refused returns the parameters of a type that are not answered, sorted by
+// name, without those that no type has answered (see [Registry.Parse]).
+func (r *Registry) Refused(typ string) []Refusal { return r.plan(typ).refused }
 
 // plan returns the compiled parameters of a type.
 func (r *Registry) plan(typ string) *plan {
@@ -104,82 +100,19 @@ func (r *Registry) plan(typ string) *plan {
 	return p
 }
 
-// A plan is what the registry knows of one type: its parameters and one tree of
-// the elements they select.
-type plan struct {
-	params []*Param
-	byName map[string]*Param
-	root   *node
-}
+// layout is raised when the same definitions come to be indexed differently.
+const layout = 1
 
-var kinds = map[string]store.Kind{
-	"token": store.Token, "reference": store.Reference, "date": store.Date, "uri": store.URI, "string": store.Text,
-}
-
-func (r *Registry) compile(typ string) *plan {
-	pl := &plan{byName: map[string]*Param{}, root: &node{}}
-	seen := map[string]*Param{} // by the elements selected
-	for _, sp := range slices.Concat(r.defs.SearchParams(typ), r.defs.SearchParams("Resource")) {
-		p, ps, ok := r.param(typ, sp)
-		if !ok || pl.byName[p.Name] != nil {
-			continue
-		}
-		pl.byName[p.Name] = p
-		pl.params = append(pl.params, p)
-		p.share(ps, seen)
-		if p.stored == p.Name {
-			for _, one := range ps {
-				pl.root.add(one, p)
-			}
+// Fingerprint is different when documents come to be indexed differently: by
+// other parameters, or in another way. What was written under another one must
+// be indexed anew before searches find it.
+func (r *Registry) Fingerprint() string {
+	h := sha256.New()
+	fmt.Fprintln(h, layout, r.base)
+	for _, typ := range r.Types() {
+		for _, p := range r.plan(typ).params {
+			fmt.Fprintln(h, typ, p.Name, p.kind, p.stored, p.common, p.silent, p.datatypes, p.byRef)
 		}
 	}
-	return pl
-}
-
-// param compiles one definition; ok is false when it is not for this type or
-// cannot be answered.
-func (r *Registry) param(typ string, sp *definitions.SearchParam) (*Param, []path, bool) {
-	kind := kinds[sp.Type]
-	if kind == 0 || everyType[sp.Code] != nil || !r.wanted(typ, sp.Code) {
-		return nil, nil, false
-	}
-	ps, ok := paths(sp.Expression, typ)
-	if !ok {
-		if ps, ok = paths(sp.Expression, "Resource"); !ok {
-			return nil, nil, false
-		}
-	}
-	p := &Param{Name: sp.Code, Type: sp.Type, URL: sp.URL, Targets: sp.Targets, kind: kind, stored: sp.Code}
-	p.common = common[sp.Code] && kind != store.Reference
-	if t := ps[0].target; t != "" {
-		p.Targets = []string{t}
-	}
-	if p.Name == "patient" {
-		p.Targets = []string{"Patient"}
-	}
-	return p, ps, true
-}
-
-// wanted reports whether a parameter of the type is to be answered.
-func (r *Registry) wanted(typ, code string) bool {
-	names, held := r.held[typ]
-	return r.all || !held || code == "_tag" || slices.Contains(names, code)
-}
-
-// share lets p use the index of a parameter that selects the same elements.
-// Definitions come sorted by code, so "patient" is seen before "subject" and
-// both before anything else they share with; the filter moves to the query.
-func (p *Param) share(ps []path, seen map[string]*Param) {
-	key := p.Type
-	for _, one := range ps {
-		key += "|" + strings.Join(one.steps, ".") + "." + one.last[0] + "?" + one.system
-	}
-	if p.Type == "reference" && len(p.Targets) == 1 {
-		p.only = p.Targets[0]
-	}
-	if first := seen[key]; first != nil {
-		p.stored = first.stored
-		return
-	}
-	seen[key] = p
+	return hex.EncodeToString(h.Sum(nil)[:16])
 }
