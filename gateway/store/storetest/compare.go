@@ -51,8 +51,17 @@ func differ(got, want store.Version) string {
 		return "access"
 	case got.Seq != want.Seq:
 		return "commit number"
+	case !slices.Equal(asSet(got.Values), asSet(want.Values)):
+		return "values"
 	}
 	return ""
+}
+
+// asSet returns the values sorted and without repeats.
+func asSet(values []string) []string {
+	all := slices.Clone(values)
+	slices.Sort(all)
+	return slices.Compact(all)
 }
 
 func sameAccess(a, b auth.Access) bool {

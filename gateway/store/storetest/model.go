@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"bytes"
 	"cmp"
 	"slices"
 	"time"
@@ -22,7 +23,8 @@ type Model struct {
 type modelVersion struct {
 	store.Version
 	index []store.Index
-	to    int64 // the commit that replaced it; 0: current
+	to    int64       // the commit that replaced it; 0: current
+	then  auth.Access // the key's access when it was written
 }
 
 // NewModel returns an empty Model.
@@ -98,7 +100,7 @@ func (m *Model) applyWrite(w store.Write, seq int64) {
 	if a := w.Access; w.Expect == 0 || a.Owner != "" || a.Parties != nil || a.Labels != nil {
 		m.access[w.Key] = a
 	}
-	v := modelVersion{Version: store.Version{
+	v := modelVersion{then: m.access[w.Key], Version: store.Version{
 		Key: w.Key, Number: w.Expect + 1, Updated: w.Updated.UTC().Truncate(time.Millisecond), Deleted: w.Deleted, Seq: seq,
 	}}
 	if !w.Deleted {
@@ -130,44 +132,112 @@ func (m *Model) History(k store.Key) []store.Version {
 // Search returns all that the query finds at the snapshot, in order, without
 // regard to Limit and After.
 func (m *Model) Search(q store.Query, snapshot int64) []store.Version {
+	var found []modelVersion
+	for _, v := range m.versions {
+		v.Access = m.access[v.Key]
+		if v.currentAt(snapshot) && !v.Deleted && q.View.Sees(v.Key.Type, v.Access) && slices.ContainsFunc(q.Parts(), v.meets) {
+			found = append(found, v)
+		}
+	}
+	slices.SortFunc(found, func(a, b modelVersion) int {
+		return cmp.Or(bytes.Compare(a.sortKey(q.Sort), b.sortKey(q.Sort)), pageOrder(a.Version, b.Version))
+	})
+	out := make([]store.Version, len(found))
+	for i, v := range found {
+		out[i] = v.answer(q)
+	}
+	return out
+}
+
+// Histories returns what a history of types finds, newest first, without
+// regard to Limit and After. Of these a view may miss those that it could not
+// see when they were current; sure tells which it may not.
+func (m *Model) Histories(q store.HistoryQuery) (found []store.Version, sure []bool) {
+	var all []modelVersion
+	for i, v := range m.versions {
+		v.Access = m.access[v.Key]
+		if slices.Contains(q.Types, v.Key.Type) && q.View.Sees(v.Key.Type, v.Access) && within(q, v, m.successor(i)) {
+			all = append(all, v)
+		}
+	}
+	slices.SortFunc(all, func(a, b modelVersion) int { return pageOrder(a.Version, b.Version) })
+	for _, v := range all {
+		found, sure = append(found, v.Version), append(sure, q.View.Sees(v.Key.Type, v.then))
+	}
+	return found, sure
+}
+
+// successor returns the version that replaced the i-th; nil when it is current.
+func (m *Model) successor(i int) *modelVersion {
+	for n := range m.versions {
+		if v := &m.versions[n]; v.Key == m.versions[i].Key && v.Number == m.versions[i].Number+1 {
+			return v
+		}
+	}
+	return nil
+}
+
+// within reports whether a version is of the times that the query asks for. It
+// is current from its time on until the moment before its successor's.
+func within(q store.HistoryQuery, v modelVersion, next *modelVersion) bool {
+	if v.Updated.Before(q.Since) {
+		return false
+	}
+	if q.AtFrom.IsZero() {
+		return true
+	}
+	return !v.Updated.After(q.AtTo) && (next == nil || next.Updated.After(q.AtFrom))
+}
+
+// Scan returns all that the scan finds at the snapshot, in the order of a page.
+func (m *Model) Scan(q store.ScanQuery, snapshot int64) []store.Version {
 	var found []store.Version
 	for _, v := range m.versions {
 		v.Access = m.access[v.Key]
-		current := v.Seq <= snapshot && (v.to == 0 || snapshot < v.to)
-		if current && !v.Deleted && v.Key.Type == q.Type && q.View.Sees(q.Type, v.Access) && holdsAll(q.Where, v) {
+		if v.currentAt(snapshot) && slices.Contains(q.Types, v.Key.Type) && q.View.Sees(v.Key.Type, v.Access) &&
+			(q.Deleted || !v.Deleted) && (q.Since.IsZero() || v.Updated.After(q.Since)) {
 			found = append(found, v.Version)
 		}
 	}
-	slices.SortFunc(found, func(a, b store.Version) int {
-		return cmp.Or(cmp.Compare(b.Seq, a.Seq), cmp.Compare(a.Key.ID, b.Key.ID))
-	})
+	slices.SortFunc(found, pageOrder)
 	return found
 }
 
-func holdsAll(where []store.Clause, v modelVersion) bool {
-	for _, c := range where {
-		if !holdsOne(c, v) {
+// pageOrder compares by the order of a page.
+func pageOrder(a, b store.Version) int {
+	return cmp.Or(cmp.Compare(b.Seq, a.Seq), cmp.Compare(a.Key.ID, b.Key.ID), cmp.Compare(a.Key.Type, b.Key.Type),
+		cmp.Compare(b.Number, a.Number))
+}
+
+func (v modelVersion) currentAt(snapshot int64) bool {
+	return v.Seq <= snapshot && (v.to == 0 || snapshot < v.to)
+}
+
+func (v modelVersion) meets(p store.Part) bool {
+	if v.Key.Type != p.Type {
+		return false
+	}
+	for _, c := range p.Where {
+		if !c.Holds(v.Key.ID, v.Updated.UnixMilli(), v.index) {
 			return false
 		}
 	}
 	return true
 }
 
-func holdsOne(c store.Clause, v modelVersion) bool {
-	at := v.Updated.UnixMilli()
-	entries := append([]store.Index{
-		{Param: "_id", Kind: c.Kind, Value: v.Key.ID},
-		{Param: "_lastUpdated", Kind: store.Date, Low: at, High: at},
-	}, v.index...)
-	for _, e := range entries {
-		for _, m := range c.Any {
-			if c.Param == "_id" {
-				m.AnySystem = true
-			}
-			if e.Param == c.Param && e.Kind == c.Kind && m.Holds(c.Kind, e) {
-				return true
-			}
+func (v modelVersion) sortKey(orders []store.Order) []byte {
+	return store.SortKey(orders, v.Key.ID, v.Updated.UnixMilli(), v.index)
+}
+
+// answer is the version as the query asks for it.
+func (v modelVersion) answer(q store.Query) store.Version {
+	if q.KeysOnly {
+		v.Body = nil
+	}
+	for _, e := range v.index {
+		if q.Values != "" && e.Param == q.Values && e.Kind == store.Reference {
+			v.Values = append(v.Values, e.Value)
 		}
 	}
-	return false
+	return v.Version
 }

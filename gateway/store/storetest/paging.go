@@ -17,7 +17,7 @@ var pagingTests = []test{
 }
 
 // walk reads all pages of q and returns the versions; between is called after
-// each page.
+// each page but the last.
 func (f *fixture) walk(t *testing.T, q store.Query, between func(page int)) []store.Version {
 	t.Helper()
 	var all []store.Version
@@ -27,8 +27,10 @@ func (f *fixture) walk(t *testing.T, q store.Query, between func(page int)) []st
 		if !p.More || page > 10000 {
 			return all
 		}
-		last := p.Versions[len(p.Versions)-1]
-		q.Snapshot, q.After = p.Snapshot, &store.Position{Seq: last.Seq, ID: last.Key.ID}
+		if p.Next == nil {
+			t.Fatal("there is more, and the page does not say where")
+		}
+		q.Snapshot, q.After = p.Snapshot, p.Next
 		between(page)
 	}
 }
@@ -130,7 +132,10 @@ func testExpired(t *testing.T, f *fixture) {
 	}
 	q := store.Query{View: viewOf("a"), Type: "Task", Limit: 1, Where: []store.Clause{is("identifier", "s", "1")}}
 	p := f.search(t, q)
-	q.Snapshot, q.After = p.Snapshot, &store.Position{Seq: p.Versions[0].Seq, ID: p.Versions[0].Key.ID}
+	if p.Next == nil {
+		t.Fatal("there is more, and the page does not say where")
+	}
+	q.Snapshot, q.After = p.Snapshot, p.Next
 	f.put(t, ks[0], 1, ownedBy("a"), token("identifier", "s", "1"))
 	f.clock.Advance(14 * time.Minute)
 	if err := f.Sweep(ctx(t), f.clock.Now()); err != nil {

@@ -14,8 +14,8 @@ import (
 
 // testRandom makes random commits and asks random questions of the store and
 // of the model, which must agree on everything. The seed is printed when they
-// do not.
-func testRandom(t *testing.T, open Opener) {
+// do not. Wide asks with everything that a query can have.
+func testRandom(t *testing.T, open Opener, wide bool) {
 	rounds := 3
 	if testing.Short() {
 		rounds = 1
@@ -24,7 +24,7 @@ func testRandom(t *testing.T, open Opener) {
 		seed := rand.Uint64()
 		t.Run(fmt.Sprintf("seed=%d", seed), func(t *testing.T) {
 			f := newFixture(t, open)
-			w := &world{fixture: f, rnd: rand.New(rand.NewPCG(seed, 1)), model: NewModel()}
+			w := &world{fixture: f, rnd: rand.New(rand.NewPCG(seed, 1)), model: NewModel(), wide: wide}
 			for step := range 250 {
 				w.step(t, step)
 				if t.Failed() {
@@ -40,6 +40,7 @@ type world struct {
 	*fixture
 	rnd       *rand.Rand
 	model     *Model
+	wide      bool
 	snapshots []int64
 	last      int64
 }
@@ -66,6 +67,10 @@ func (w *world) step(t *testing.T, n int) {
 		w.compareRead(t)
 		w.compareSearch(t)
 		w.compareRest(t)
+		if w.wide {
+			w.compareHistories(t)
+			w.compareScan(t)
+		}
 	}
 }
 
@@ -134,7 +139,8 @@ func (w *world) randomCommit(t *testing.T) {
 func (w *world) randomWrite(k store.Key) store.Write {
 	wr := w.write(k, 0, w.access())
 	wr.View = w.view()
-	if cur := w.model.current(k); cur != nil {
+	cur := w.model.current(k)
+	if cur != nil {
 		wr.Expect = cur.Number
 	}
 	if w.rnd.IntN(8) == 0 {
@@ -143,7 +149,15 @@ func (w *world) randomWrite(k store.Key) store.Write {
 	wr.Expect = max(wr.Expect, 0)
 	wr.Deleted = wr.Expect > 0 && w.rnd.IntN(6) == 0
 	wr.Updated = wr.Updated.Add(time.Duration(w.rnd.IntN(1e7)) * time.Microsecond)
+	if w.wide && cur != nil && !wr.Updated.After(cur.Updated.Add(time.Millisecond)) {
+		// What was current when needs the times of a key to go forward.
+		wr.Updated = cur.Updated.Add(time.Millisecond)
+	}
 	for range w.rnd.IntN(5) {
+		if w.wide {
+			wr.Index = append(wr.Index, w.wideIndex())
+			continue
+		}
 		wr.Index = append(wr.Index, w.index())
 	}
 	return wr
@@ -218,8 +232,12 @@ func (w *world) compareRead(t *testing.T) {
 
 func (w *world) compareSearch(t *testing.T) {
 	q := store.Query{View: w.view(), Type: pick(w.rnd, someTypes), Limit: 1 + w.rnd.IntN(6), Total: true}
-	for range w.rnd.IntN(3) {
-		q.Where = append(q.Where, w.clause())
+	if w.wide {
+		w.widen(&q)
+	} else {
+		for range w.rnd.IntN(3) {
+			q.Where = append(q.Where, w.clause())
+		}
 	}
 	first := w.search(t, q)
 	w.compareWalk(t, q, first.Snapshot)
@@ -237,9 +255,9 @@ func (w *world) compareWalk(t *testing.T, q store.Query, snapshot int64) {
 	t.Helper()
 	want := w.model.Search(q, snapshot)
 	got := w.walk(t, q, func(int) {})
-	sameWalk(t, fmt.Sprintf("search %+v", q.Where), got, want)
+	sameWalk(t, fmt.Sprintf("search %+v", q), got, want)
 	if p := w.search(t, q); p.Total != len(want) {
-		t.Errorf("total %d, want %d", p.Total, len(want))
+		t.Errorf("search %+v: total %d, want %d", q, p.Total, len(want))
 	}
 }
 

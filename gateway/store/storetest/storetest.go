@@ -66,6 +66,9 @@ func Run(t *testing.T, open Opener) {
 		{"Event", eventTests}, {"Audit", auditTests}, {"Blob", blobTests},
 		{"Doc", docTests}, {"Search", searchTests}, {"Paging", pagingTests},
 		{"Race", raceTests}, {"Limit", limitTests},
+		{"Kind", kindTests}, {"Clause", clauseTests}, {"Union", unionTests}, {"Sort", sortTests},
+		{"Stable", stableTests}, {"Histories", historyTests}, {"Scan", scanTests},
+		{"Keep", keepTests}, {"Keeper", keeperTests},
 	}
 	for _, g := range groups {
 		t.Run(g.name, func(t *testing.T) {
@@ -74,7 +77,8 @@ func Run(t *testing.T, open Opener) {
 			}
 		})
 	}
-	t.Run("Random", func(t *testing.T) { testRandom(t, open) })
+	t.Run("Random", func(t *testing.T) { testRandom(t, open, false) })
+	t.Run("RandomWide", func(t *testing.T) { testRandom(t, open, true) })
 	t.Run("CloseLeavesNothingRunning", func(t *testing.T) {
 		before := goleak.IgnoreCurrent()
 		f := newFixture(t, open)
@@ -98,15 +102,25 @@ type fixture struct {
 	store.Store
 	clock  *Clock
 	reopen func(*testing.T) store.Store
+	open   Opener
 	mu     sync.Mutex
 	n      int
+	// indexes are the entries of each body that was written.
+	indexes map[string][]store.Index
 }
 
 func newFixture(t *testing.T, open Opener) *fixture {
 	t.Helper()
 	clock := new(Clock)
 	o := open(t, clock)
-	return &fixture{Store: o.Store, clock: clock, reopen: o.Reopen}
+	return &fixture{Store: o.Store, clock: clock, reopen: o.Reopen, open: open, indexes: map[string][]store.Index{}}
+}
+
+// another opens a second store, empty, with the same clock.
+func (f *fixture) another(t *testing.T) *fixture {
+	t.Helper()
+	o := f.open(t, f.clock)
+	return &fixture{Store: o.Store, clock: f.clock, reopen: o.Reopen, open: f.open, indexes: f.indexes}
 }
 
 // crash drops the store and opens its data again.
@@ -139,6 +153,9 @@ func (f *fixture) commit(t *testing.T, c store.Commit) store.Result {
 // write returns a write of the system with a body of its own.
 func (f *fixture) write(k store.Key, expect int, a auth.Access, index ...store.Index) store.Write {
 	body := fmt.Sprintf(`{"resourceType":%q, "id":%q, "n":%d, "decimal":4.50, "text":"é\u00e9"}`, k.Type, k.ID, f.next())
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.indexes[body] = index
 	return store.Write{
 		View: auth.SystemView(), Key: k, Expect: expect, Body: []byte(body),
 		Updated: f.clock.Now().UTC().Truncate(time.Millisecond), Access: a, Index: index,
