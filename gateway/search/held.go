@@ -47,6 +47,7 @@ EpisodeOfCare: identifier patient status type date organization
 FamilyMemberHistory: identifier patient status date
 Flag: identifier patient subject date
 Goal: identifier patient subject lifecycle-status achievement-status category start-date target-date
+Group: identifier type actual member code managing-entity
 HealthcareService: identifier active name organization location service-category service-type characteristic specialty
 Library: identifier url version name status
 List: identifier patient subject status code date
