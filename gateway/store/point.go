@@ -21,7 +21,7 @@ const maxCells = 64
 func (e Index) Cells() []string {
 	out := make([]string, len(cellSizes))
 	for i, size := range cellSizes {
-		out[i] = cell(i, row(float64(e.Low)/PointScale, size), row(float64(e.High)/PointScale, size))
+		out[i] = cell(i, row(float64(e.Low)/PointScale, size), wrap(row(float64(e.High)/PointScale, size), size))
 	}
 	return out
 }
