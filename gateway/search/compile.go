@@ -117,6 +117,9 @@ func (c *compiler) compute(d *draft, expr string) bool {
 		return false
 	}
 	d.computed, d.anchors = compiled, c.anchorsOf(expr)
+	if strings.HasSuffix(expr, ".ofType(Reference)") {
+		d.datatypes = []string{"Reference"}
+	}
 	return true
 }
 
@@ -211,6 +214,7 @@ func (c *compiler) share() {
 		d.stored, d.names = first.stored, namesOf(first.stored)
 		d.silent = !slices.ContainsFunc(group, func(g *draft) bool { return c.leads(g.Name) })
 		d.common = !d.silent && d.kind != store.Reference && slices.ContainsFunc(group, func(g *draft) bool { return common[g.Name] })
+		d.filtered = d.only != "" && slices.ContainsFunc(group, func(g *draft) bool { return g.only != d.only })
 		c.add(d.Param)
 		if d != first {
 			continue

@@ -198,6 +198,9 @@ func (x *extractor) compute(root fhir.Value, c *computed) {
 		if typ == "Extension" {
 			v, typ = extensionValue(v)
 		}
+		if v.Get("resourceType").Exists() {
+			typ = "Resource"
+		}
 		if take := takerOf(c.param.kind, typ); take != nil {
 			take(x, v, c.param)
 		}

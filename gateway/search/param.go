@@ -29,6 +29,8 @@ type Param struct {
 	common, silent, single bool
 	// only is the type that a shared reference parameter is limited to.
 	only string
+	// filtered: parameters with other limits share its index.
+	filtered bool
 	// byRef: all its elements are references that no leading parameter covers,
 	// so that the entries of [anyReference] lead to them.
 	byRef bool

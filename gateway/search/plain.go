@@ -58,7 +58,7 @@ func (p *Param) missing(c condition, value string) (condition, *fault) {
 	switch {
 	case everyType[p.Name] != nil:
 		clause.Not = !absent
-	case p.only != "" && len(p.Targets) == 1 && p.kind == store.Reference: // others may share the index
+	case p.filtered:
 		clause.Any, clause.Not = []store.Match{{Op: store.OpType, Value: p.only}}, absent
 	default:
 		clause.Absent, clause.Present = absent, !absent
