@@ -145,6 +145,9 @@ func (g *Gateway) assemble(ctx context.Context) error {
 		Validate: func(p auth.Principal, r fhir.Resource) []fhir.Issue {
 			return v.Validate(r, profiles.Options{BaseOnly: p.Sandbox()})
 		},
+		ValidateAs: func(p auth.Principal, r fhir.Resource, profile string) ([]fhir.Issue, bool) {
+			return v.Validate(r, profiles.Options{BaseOnly: p.Sandbox(), Profiles: []string{profile}}), v.Knows(profile)
+		},
 	})
 	if err != nil {
 		return err

@@ -25,6 +25,9 @@ type Deps struct {
 	// Validate returns the faults and remarks on a resource that the principal
 	// wants to store.
 	Validate func(auth.Principal, fhir.Resource) []fhir.Issue
+	// ValidateAs is Validate with one profile more, as $validate asks for it; it
+	// reports whether the profile is known. Nil knows none.
+	ValidateAs func(p auth.Principal, res fhir.Resource, profile string) ([]fhir.Issue, bool)
 	// OnWrite may add to the commit of a create or update; nil adds nothing.
 	OnWrite func(context.Context, Change) (store.Commit, error)
 	// PublicURL is the base that callers use, without a trailing slash and

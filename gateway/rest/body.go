@@ -64,8 +64,8 @@ func bodyError(err error, limit int) error {
 	return fhir.Wrap(err, fhir.Invalid, "the body could not be read to its end")
 }
 
-// resource reads the body as a resource of the address's type.
-func (q *Request) resource() (fhir.Resource, error) {
+// received reads the body as a resource.
+func (q *Request) received() (fhir.Resource, error) {
 	if err := ContentType(q.Header); err != nil {
 		return fhir.Resource{}, err
 	}
@@ -73,7 +73,12 @@ func (q *Request) resource() (fhir.Resource, error) {
 	if err != nil {
 		return fhir.Resource{}, err
 	}
-	res, err := fhir.Decode(b)
+	return fhir.Decode(b)
+}
+
+// resource reads the body as a resource of the address's type.
+func (q *Request) resource() (fhir.Resource, error) {
+	res, err := q.received()
 	if err != nil {
 		return res, err
 	}
@@ -81,4 +86,13 @@ func (q *Request) resource() (fhir.Resource, error) {
 		return res, &fhir.Error{Status: 400, Issues: []fhir.Issue{{Code: fhir.Invalid, Expression: "Resource", Text: "the resource is not of the type that the address names"}}}
 	}
 	return res, nil
+}
+
+// parameters reads the body as a Parameters resource.
+func (q *Request) parameters() (fhir.Resource, error) {
+	res, err := q.received()
+	if err == nil && res.Type() != "Parameters" {
+		err = fhir.Errorf(fhir.Invalid, "the body must be a Parameters resource")
+	}
+	return res, err
 }

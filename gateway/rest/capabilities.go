@@ -108,13 +108,13 @@ func (a *API) resourceObject(typ string, codes []string) object {
 	if !slices.Contains(codes, "update") {
 		return o
 	}
-	o["versioning"] = "versioned-update"
+	o["versioning"] = "versioned" // If-Match is honoured, not asked for
 	o["readHistory"] = slices.Contains(codes, "history-instance")
 	o["updateCreate"] = a.Sandbox
 	o["conditionalCreate"] = true
 	o["conditionalRead"] = "not-match"
-	o["conditionalUpdate"] = false
-	o["conditionalDelete"] = "not-supported"
+	o["conditionalUpdate"] = true
+	o["conditionalDelete"] = "multiple"
 	return o
 }
 
@@ -136,6 +136,9 @@ func (a *API) searchParams(typ string) []object {
 func typeInteractions(routes []Routed, prefix string) []string {
 	var codes []string
 	for _, r := range routes {
+		if strings.Contains(r.Path, "$") { // an operation is no interaction
+			continue
+		}
 		if r.Path == prefix || strings.HasPrefix(r.Path, prefix+"/") {
 			codes = append(codes, r.Interaction)
 		}

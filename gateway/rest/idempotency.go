@@ -152,7 +152,7 @@ func (o *once) replay(claim store.Claim) (Response, error) {
 	}
 	k := store.Key{Type: first.Type, ID: first.ID}
 	resp := Response{Status: first.Status, Location: first.Location, Version: first.Version, Updated: first.Updated}
-	v, err := q.api.Store.ReadVersion(q.Context(), q.Principal.View(q.entry.Interaction), k, first.Version)
+	v, err := q.api.Store.ReadVersion(q.Context(), q.view(), k, first.Version)
 	if err != nil && !errors.Is(err, store.ErrNotFound) {
 		return Response{}, err
 	}
@@ -165,6 +165,15 @@ func (o *once) replay(claim store.Claim) (Response, error) {
 		return Response{}, err
 	}
 	return q.preferred(resp, nil), nil
+}
+
+// view is what the request's interaction may see; operations that change a
+// resource see what an update does.
+func (q *Request) view() auth.View {
+	if q.entry.Action == audit.Update {
+		return q.Principal.View("update")
+	}
+	return q.Principal.View(q.entry.Interaction)
 }
 
 // record writes the request's audit entry before anything is answered.

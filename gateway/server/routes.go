@@ -27,14 +27,18 @@ const (
 // ones stand as early as they can. /fhir/metadata is added to it, made from it.
 func (s *Server) routes() []route {
 	a, d := s.deps.REST, s.deps
-	const get, post, put, del = http.MethodGet, http.MethodPost, http.MethodPut, http.MethodDelete
+	const get, post, put, patch, del = http.MethodGet, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete
 	all := []route{
 		{path: "/fhir/AuditEvent/_search", methods: methods{post: a.SearchAudit()}},
 		{path: "/fhir/AuditEvent/" + id, methods: methods{get: a.ReadAudit()}},
 		{path: "/fhir/AuditEvent", methods: methods{get: a.SearchAudit()}},
-		{path: "/fhir/" + typ + "/" + id, methods: methods{get: a.Read(), put: a.Update(), del: a.Delete()}},
-		{path: "/fhir/" + typ, methods: methods{get: a.Search(), post: a.Create(), put: a.Update(), del: a.Delete()}},
+		{path: "/fhir/" + typ + "/" + id, methods: methods{get: a.Read(), put: a.Update(), patch: a.Patch(), del: a.Delete()}},
+		{path: "/fhir/" + typ, methods: methods{get: a.Search(), post: a.Create(), put: a.Update(), patch: a.Patch(), del: a.Delete()}},
 		{path: "/fhir/" + typ + "/_search", methods: methods{post: a.Search()}},
+		{path: "/fhir/" + typ + "/$validate", methods: methods{post: a.Check()}},
+		{path: "/fhir/" + typ + "/" + id + "/$validate", methods: methods{get: a.Check(), post: a.Check()}},
+		{path: "/fhir/" + typ + "/" + id + "/$meta-add", methods: methods{post: a.MetaAdd()}},
+		{path: "/fhir/" + typ + "/" + id + "/$meta-delete", methods: methods{post: a.MetaDelete()}},
 		{path: "/fhir/" + typ + "/" + id + "/_history", methods: methods{get: a.History()}},
 		{path: "/fhir/" + typ + "/" + id + "/_history/" + version, methods: methods{get: a.VRead()}},
 		{path: "/health/live", open: true, methods: methods{get: http.HandlerFunc(s.live)}},
