@@ -30,6 +30,9 @@ type Deps struct {
 	ValidateAs func(p auth.Principal, res fhir.Resource, profile string) ([]fhir.Issue, bool)
 	// OnWrite may add to the commit of a create or update; nil adds nothing.
 	OnWrite func(context.Context, Change) (store.Commit, error)
+	// OnTransaction may add to the commit of a transaction, whose creates and
+	// updates come together; nil adds nothing. OnWrite is not asked for them.
+	OnTransaction func(context.Context, *Transaction) error
 	// PublicURL is the base that callers use, without a trailing slash and
 	// without "/fhir".
 	PublicURL string
@@ -57,6 +60,7 @@ type API struct {
 	Deps
 	cursors *search.Cursors
 	base    string // PublicURL + "/fhir"
+	find    Finder // where the entries of Bundles go
 	shapes  shapes
 }
 

@@ -151,7 +151,7 @@ func systemInteractions(routes []Routed) []object {
 	var codes []string
 	for _, r := range routes {
 		if r.Path == "" && r.Interaction == "transaction" {
-			codes = append(codes, r.Interaction)
+			codes = append(codes, "batch", r.Interaction)
 		}
 	}
 	return codeObjects(codes)

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net/http"
 	"slices"
+	"time"
 
 	"trellis.example/auth"
 	"trellis.example/fhir"
@@ -106,7 +107,11 @@ func (q *Request) document(interaction string) (fhir.Resource, error) {
 // NewWrite returns the write that stores the resource under the key: as new
 // when old is nil, else as the version after old.
 func (a *API) NewWrite(p auth.Principal, res fhir.Resource, k store.Key, old *store.Version) store.Write {
-	w := store.Write{View: p.View("create"), Key: k, Updated: a.now(), Index: a.Registry.Index(res)}
+	return a.newWrite(p, res, k, old, a.now())
+}
+
+func (a *API) newWrite(p auth.Principal, res fhir.Resource, k store.Key, old *store.Version, now time.Time) store.Write {
+	w := store.Write{View: p.View("create"), Key: k, Updated: now, Index: a.Registry.Index(res)}
 	if old != nil {
 		w.View, w.Expect = p.View("update"), old.Number
 	}

@@ -109,7 +109,7 @@ func (d *deletion) try() (Response, error) {
 	if len(found) == 0 {
 		return Response{Status: http.StatusNoContent}, d.q.record()
 	}
-	if err := d.api.unreferenced(d.q.Context(), d.q.Principal, found, nil); err != nil {
+	if err := d.api.unreferenced(d.q.Context(), d.q.Principal, found); err != nil {
 		return Response{}, err
 	}
 	c := d.commit(found)

@@ -19,9 +19,9 @@ type Noter interface{ Note(error) }
 // refusalTimeout bounds the wait for the audit of a refusal.
 const refusalTimeout = 5 * time.Second
 
-// fail audits a refusal and answers it. Refusals of callers without a token are
-// counted by whoever refused the token.
-func (a *API) fail(w http.ResponseWriter, q *Request, err error) {
+// refused audits a refusal and returns what is to be answered. Refusals of
+// callers without a token are counted by whoever refused the token.
+func (a *API) refused(q *Request, err error) error {
 	err = StoreError(err)
 	if q.Principal.ClientID != "" {
 		q.entry.Outcome = audit.OutcomeOf(fhir.AsError(err).HTTPStatus())
@@ -32,7 +32,7 @@ func (a *API) fail(w http.ResponseWriter, q *Request, err error) {
 			err = auditDown(errors.Join(aerr, err))
 		}
 	}
-	writeError(w, q, err)
+	return err
 }
 
 // auditDown is the answer when the audit cannot be written: nothing that the

@@ -15,16 +15,21 @@ import (
 const maxReferrers = 10
 
 // unreferenced refuses to delete what the current version of another resource
-// refers to: 409, naming those that the caller may see. What refers to one that
-// is deleted with it, or whose new version in pending no longer does, is no
-// obstacle. Earlier versions do not count, nor do Provenances: they name
+// refers to: 409, naming those that the caller may see. What is deleted with it
+// is no obstacle. Earlier versions do not count, nor do Provenances: they name
 // versions, which stay. In the sandbox nothing is checked.
-func (a *API) unreferenced(ctx context.Context, p auth.Principal, deleted []store.Version, pending *overlay) error {
+func (a *API) unreferenced(ctx context.Context, p auth.Principal, deleted []store.Version) error {
+	return a.unreferencedBut(ctx, p, deleted, deleted, nil)
+}
+
+// unreferencedBut is unreferenced where more is deleted at the same time, and
+// pending is written.
+func (a *API) unreferencedBut(ctx context.Context, p auth.Principal, deleted, all []store.Version, pending *overlay) error {
 	if p.Sandbox() {
 		return nil
 	}
-	going := make(map[store.Key]bool, len(deleted))
-	for _, v := range deleted {
+	going := make(map[store.Key]bool, len(all))
+	for _, v := range all {
 		going[v.Key] = true
 	}
 	var names []string

@@ -56,6 +56,16 @@ type Request struct {
 
 // ServeHTTP answers one request.
 func (o *Operation) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	q, resp, err := o.serve(r)
+	if err != nil {
+		writeError(w, q, err)
+		return
+	}
+	resp.write(w, q)
+}
+
+// serve does what is asked and audits a refusal.
+func (o *Operation) serve(r *http.Request) (*Request, Response, error) {
 	q, err := o.request(r)
 	if err == nil {
 		err = o.known(q)
@@ -64,14 +74,13 @@ func (o *Operation) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if err == nil {
 		resp, err = o.run(q)
 	}
-	if err != nil {
-		if err = StoreError(err); o.Errors != nil {
-			err = o.Errors(err)
-		}
-		o.api.fail(w, q, err)
-		return
+	if err == nil {
+		return q, resp, nil
 	}
-	resp.write(w, q)
+	if err = StoreError(err); o.Errors != nil {
+		err = o.Errors(err)
+	}
+	return q, resp, o.api.refused(q, err)
 }
 
 // request reads what every interaction needs. The Request it returns is usable

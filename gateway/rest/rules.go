@@ -18,10 +18,15 @@ const maxReferences = 200
 // labels, the requester, and the resources referred to. They do not apply in the
 // sandbox.
 func (a *API) rules(q *Request, res fhir.Resource, old *store.Version) ([]fhir.Issue, error) {
+	return a.rulesOn(a.Store, q, res, old)
+}
+
+// rulesOn is rules where the resources referred to are read from s.
+func (a *API) rulesOn(s store.Store, q *Request, res fhir.Resource, old *store.Version) ([]fhir.Issue, error) {
 	if q.Principal.Sandbox() {
 		return nil, nil
 	}
-	c := &check{api: a, ctx: q.Context(), p: q.Principal, res: res, view: q.Principal.View("create")}
+	c := &check{api: a, store: s, ctx: q.Context(), p: q.Principal, res: res, view: q.Principal.View("create")}
 	if old != nil {
 		c.view = q.Principal.View("update")
 		if !old.Deleted {
@@ -43,6 +48,7 @@ func (a *API) rules(q *Request, res fhir.Resource, old *store.Version) ([]fhir.I
 
 type check struct {
 	api    *API
+	store  store.Store
 	ctx    context.Context //nolint:containedctx // lives as long as one request
 	p      auth.Principal
 	res    fhir.Resource
@@ -162,7 +168,7 @@ func (c *check) reference(v fhir.Value) error {
 // who may write about a person need not be able to read the person's record.
 func (c *check) target(ref fhir.Reference) (*store.Version, error) {
 	k := store.Key{Type: strings.Clone(ref.Type), ID: strings.Clone(ref.ID)}
-	v, err := c.api.Store.Read(c.ctx, auth.SystemView(), k)
+	v, err := c.store.Read(c.ctx, auth.SystemView(), k)
 	if errors.Is(err, store.ErrNotFound) || err == nil && (v.Deleted || !c.view.Sees(c.res.Type(), v.Access)) {
 		return nil, nil
 	}

@@ -44,7 +44,7 @@ func (a *API) check(q *Request) (Response, error) {
 			return Response{}, err
 		}
 	}
-	return Response{Body: fhir.Outcome(issues)}, q.record()
+	return Response{Body: fhir.Outcome(q.places(issues))}, q.record()
 }
 
 // mayValidate: whoever may do anything with the type.
@@ -207,7 +207,7 @@ func (a *API) deletable(q *Request, old *store.Version) ([]fhir.Issue, error) {
 		err = StoreError(store.ErrForbidden)
 	}
 	if err == nil {
-		err = a.unreferenced(q.Context(), q.Principal, []store.Version{*old}, nil)
+		err = a.unreferenced(q.Context(), q.Principal, []store.Version{*old})
 	}
 	if e := fhir.AsError(err); err != nil && e.HTTPStatus() < 500 {
 		return e.Issues, nil

@@ -163,7 +163,42 @@ func (s *Server) route() error {
 		}
 	}
 	s.router.NotFoundHandler = http.HandlerFunc(s.notFound)
+	s.deps.REST.Serve(s.entries(routes))
 	return nil
+}
+
+// entries finds the operations that the entries of a Bundle ask for: those of the
+// routes below /fhir that need a token, which the Bundle had, but not that for
+// Bundles.
+func (s *Server) entries(routes []route) rest.Finder {
+	router := mux.NewRouter().SkipClean(true)
+	for _, r := range routes {
+		if strings.HasPrefix(r.path, "/fhir/") && !r.open && !r.prefix {
+			router.Path(r.path).Handler(r.methods)
+		}
+	}
+	return func(req *http.Request) (*rest.Operation, *http.Request, error) {
+		var m mux.RouteMatch
+		if !router.Match(req, &m) {
+			return nil, req, fhir.Errorf(fhir.NotFound, "there is nothing at this address")
+		}
+		method := req.Method
+		if method == http.MethodHead {
+			method = http.MethodGet
+		}
+		served, _ := m.Handler.(methods)
+		op, ok := served[method].(*rest.Operation)
+		if !ok {
+			return nil, req, fhir.StatusErrorf(http.StatusMethodNotAllowed, fhir.NotSupported, "this address does not take this method")
+		}
+		return op, mux.SetURLVars(req, m.Vars), nil
+	}
+}
+
+// ServeHTTP makes methods a handler, so that a router keeps them; it is never
+// called.
+func (m methods) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	rest.WriteError(w, r, fhir.Errorf(fhir.NotFound, "there is nothing at this address"))
 }
 
 func (s *Server) notFound(w http.ResponseWriter, r *http.Request) {
