@@ -16,8 +16,11 @@ import (
 	"trellis.example/fhir"
 	"trellis.example/fhir/definitions"
 	"trellis.example/gateway/audit"
+	"trellis.example/gateway/bulk"
+	"trellis.example/gateway/delivery"
 	"trellis.example/gateway/intake"
 	"trellis.example/gateway/intake/mllp"
+	"trellis.example/gateway/published"
 	"trellis.example/gateway/rest"
 	"trellis.example/gateway/search"
 	"trellis.example/gateway/server"
@@ -43,6 +46,7 @@ type Gateway struct {
 	server   *server.Server
 	hl7      *mllp.Server
 	recorder *audit.Recorder
+	exports  *bulk.Exporter
 	public   net.Listener
 	admin    net.Listener
 	hl7In    net.Listener
@@ -122,11 +126,13 @@ func (g *Gateway) assemble(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("compile the profiles: %w", err)
 	}
-	newRegistry := search.NewRegistry
-	if g.cfg.Sandbox { // test kits ask for every parameter of every type
-		newRegistry = search.NewSandboxRegistry
+	c := g.cfg
+	c.PublicURL = g.PublicURL
+	registry := c.Registry()
+	if err := g.checkIndex(ctx, registry); err != nil {
+		return err
 	}
-	registry := newRegistry(definitions.R4(), g.PublicURL+"/fhir")
+	catalogue := published.New(definitions.R4(), registry, v.Profiles(), g.PublicURL+"/fhir")
 	recorder := audit.NewRecorder(g.writeAudit, time.Now)
 	g.recorder = recorder
 	if g.Auth, err = auth.NewServer(ctx, auth.Config{
@@ -140,7 +146,7 @@ func (g *Gateway) assemble(ctx context.Context) error {
 		return err
 	}
 	api, err := rest.New(ctx, rest.Deps{
-		Store: g.store, Registry: registry, Recorder: recorder, PublicURL: g.PublicURL, Sandbox: g.cfg.Sandbox, Clock: time.Now, Version: g.cfg.Version,
+		Store: catalogue.Over(g.store), Registry: registry, Recorder: recorder, PublicURL: g.PublicURL, Sandbox: g.cfg.Sandbox, Clock: time.Now, Version: g.cfg.Version,
 		OnWrite: in.Written,
 		Validate: func(p auth.Principal, r fhir.Resource) []fhir.Issue {
 			return v.Validate(r, profiles.Options{BaseOnly: p.Sandbox()})
@@ -152,7 +158,23 @@ func (g *Gateway) assemble(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	g.exports = &bulk.Exporter{Store: g.store, API: api, Recorder: recorder, PublicURL: g.PublicURL, Client: g.Auth.Clients.Principal, Clock: time.Now}
 	return errors.Join(g.newServer(api, recorder, in), g.newMLLP(ctx, in))
+}
+
+// checkIndex says loudly when older resources are not found by all parameters.
+func (g *Gateway) checkIndex(ctx context.Context, r *search.Registry) error {
+	indexed, err := Indexed(ctx, g.store, r)
+	if err == nil && !indexed {
+		g.log.LogAttrs(ctx, slog.LevelWarn, "resources stored earlier are not indexed for every search parameter; run trellis reindex, the gateway may go on serving")
+	}
+	return err
+}
+
+// prepareExports finds the files of bulk exports.
+func (g *Gateway) prepareExports(ctx context.Context) error {
+	w := &delivery.Worker{Store: g.store, Topic: bulk.Topic, Handler: g.exports.Prepare, Log: g.log, Clock: time.Now, Poll: 200 * time.Millisecond}
+	return w.Run(ctx)
 }
 
 func (g *Gateway) newIntake(ctx context.Context, v *profiles.Validator, r *search.Registry) (*intake.Intake, error) {
@@ -188,6 +210,8 @@ func (g *Gateway) newServer(api *rest.API, recorder *audit.Recorder, in *intake.
 		Ready: g.store.Ping, Clock: time.Now,
 		Token: g.Auth.TokenHandler(), JWKS: g.Auth.JWKSHandler(), SMART: g.Auth.SMARTHandler(),
 		Transaction: h.transaction(), Message: h.message(), Intake: h.document(),
+		Import: bulk.Import(api, g.store, api.Registry), Export: server.Export{
+			Start: g.exports.Start(), Status: g.exports.Status(), Cancel: g.exports.Cancel(), File: g.exports.File()},
 	})
 	return err
 }
@@ -204,7 +228,7 @@ func (g *Gateway) Serve(ctx context.Context) error {
 	defer cancel()
 	parts := []func(context.Context) error{
 		func(ctx context.Context) error { return g.server.Serve(ctx, g.public, g.admin) },
-		g.serveMLLP, g.maintain, g.deliver,
+		g.serveMLLP, g.maintain, g.deliver, g.prepareExports,
 	}
 	done := make(chan error, len(parts))
 	for _, run := range parts {

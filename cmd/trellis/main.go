@@ -63,6 +63,7 @@ has, maps them to FHIR R4 without silent loss, validates, stores and audits them
 		Version: version, SilenceUsage: true, SilenceErrors: true,
 	}
 	root.CompletionOptions.HiddenDefaultCmd = true
-	root.AddCommand(newServe(), newDemo(), newClient(), newKey(), newValidate(), newMap(), newBench())
+	root.AddCommand(newServe(), newDemo(), newClient(), newKey(), newValidate(), newMap(), newBench(),
+		newBackup(), newRestore(), newVerify(), newMigrate(), newReindex(), newCopy(), newImport())
 	return root
 }

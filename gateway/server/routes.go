@@ -21,6 +21,11 @@ const (
 	id      = "{id:[A-Za-z0-9.-]{1,64}}"
 	version = "{version:[A-Za-z0-9.-]{1,64}}"
 	format  = "{format:[a-z0-9-]{1,32}}"
+	job     = "{job:[0-9a-f-]{36}}"
+	file    = "{file:[0-9a-z.]{1,32}}"
+	// compartment and member are those of a search in a compartment.
+	compartment = "{type:Patient|Encounter|Practitioner|RelatedPerson}"
+	member      = "{member:[A-Z][A-Za-z]+|\\*}"
 )
 
 // routes is every public address: full paths, the first match wins, and the busy
@@ -41,6 +46,17 @@ func (s *Server) routes() []route {
 		{path: "/fhir/" + typ + "/" + id + "/$meta-delete", methods: methods{post: a.MetaDelete()}},
 		{path: "/fhir/" + typ + "/" + id + "/_history", methods: methods{get: a.History()}},
 		{path: "/fhir/" + typ + "/" + id + "/_history/" + version, methods: methods{get: a.VRead()}},
+		{path: "/fhir/" + typ + "/_history", methods: methods{get: a.HistoryType()}},
+		{path: "/fhir/_history", methods: methods{get: a.HistorySystem()}},
+		{path: "/fhir/_search", methods: methods{post: a.SearchSystem()}},
+		{path: "/fhir/" + compartment + "/" + id + "/" + member, methods: methods{get: a.SearchCompartment()}},
+		{path: "/fhir/" + compartment + "/" + id + "/" + member + "/_search", methods: methods{post: a.SearchCompartment()}},
+		{path: "/fhir/" + compartment + "/" + id + "/_search", methods: methods{post: a.SearchCompartment()}},
+		{path: "/fhir/Patient/" + id + "/$everything", methods: methods{get: a.EverythingOfPatient(), post: a.EverythingOfPatient()}},
+		{path: "/fhir/ServiceRequest/" + id + "/$everything", methods: methods{get: a.EverythingOfReferral(), post: a.EverythingOfReferral()}},
+		{path: "/fhir/" + typ + "/" + id + "/$meta", methods: methods{get: a.Meta()}},
+		{path: "/fhir/" + typ + "/$meta", methods: methods{get: a.MetaType()}},
+		{path: "/fhir/$meta", methods: methods{get: a.MetaSystem()}},
 		{path: "/health/live", open: true, methods: methods{get: http.HandlerFunc(s.live)}},
 		{path: "/health/ready", open: true, methods: methods{get: http.HandlerFunc(s.readyNow)}},
 	}
@@ -50,7 +66,19 @@ func (s *Server) routes() []route {
 			all = append(all, r)
 		}
 	}
-	optional(d.Transaction, d.Transaction != nil, route{path: "/fhir"}, post)
+	system := methods{get: a.SearchSystem()}
+	if d.Transaction != nil {
+		system[post] = d.Transaction
+	}
+	all = append(all, route{path: "/fhir", methods: system})
+	if x := d.Export; x.Start != nil {
+		start := methods{get: x.Start, post: x.Start}
+		all = append(all,
+			route{path: "/fhir/$export", methods: start}, route{path: "/fhir/Patient/$export", methods: start}, route{path: "/fhir/Group/" + id + "/$export", methods: start},
+			route{path: "/fhir/$export/" + job, methods: methods{get: x.Status, del: x.Cancel}},
+			route{path: "/fhir/$export/" + job + "/" + file, methods: methods{get: x.File}})
+	}
+	optional(d.Import, d.Import != nil, route{path: "/fhir/$import"}, post)
 	optional(d.Message, d.Message != nil, route{path: "/fhir/$process-message"}, post)
 	optional(d.Intake, d.Intake != nil, route{path: "/intake/" + format}, post)
 	optional(d.Token, d.Token != nil, route{path: "/oauth2/token", open: true}, post)

@@ -79,11 +79,21 @@ type Deps struct {
 	Token, JWKS, SMART http.Handler
 	// Transaction serves POST /fhir, Message POST /fhir/$process-message.
 	Transaction, Message *rest.Operation
+	// Export serves bulk exports, Import POST /fhir/$import.
+	Export Export
+	Import *rest.Operation
 	// Intake serves POST /intake/{format}.
 	Intake http.Handler
 	// Directory serves GET below /openreferral/v3, Schemas below /schemas/;
 	// both without a token.
 	Directory, Schemas http.Handler
+}
+
+// An Export is how a bulk export is started, followed, cancelled and fetched;
+// the zero Export is none.
+type Export struct {
+	Start, Status, Cancel *rest.Operation
+	File                  http.Handler
 }
 
 // A Server is the gateway's HTTP side.
@@ -154,6 +164,7 @@ func (s *Server) route() error {
 		return err
 	}
 	routes = append(routes, route{path: "/fhir/metadata", open: true, methods: methods{http.MethodGet: metadata}})
+	routes = append(routes, route{path: "/openapi.json", open: true, methods: methods{http.MethodGet: s.openAPI(routes)}})
 	for _, r := range routes {
 		h := s.endpoint(r)
 		if r.prefix {
