@@ -96,5 +96,12 @@ func (c *Catalogue) find(k store.Key) (item, bool) {
 	return items[i], true
 }
 
-// lastSegment is the id of a resource with that canonical.
-func lastSegment(url string) string { return url[strings.LastIndexByte(url, '/')+1:] }
+// maxID is the length of the longest id in FHIR.
+const maxID = 64
+
+// lastSegment is the id of a resource with that canonical; the end of it when
+// it is too long for an id.
+func lastSegment(url string) string {
+	id := url[strings.LastIndexByte(url, '/')+1:]
+	return strings.TrimLeft(id[max(0, len(id)-maxID):], "-")
+}
