@@ -89,8 +89,9 @@ const dicom = "http://dicom.nema.org/resources/ontology/DCM"
 // restful are the codes of http://hl7.org/fhir/restful-interaction that an
 // entry may name; any other interaction is an operation.
 var restful = map[string]bool{
-	"create": true, "read": true, "vread": true, "update": true, "delete": true, "search-type": true,
-	"history-instance": true, "transaction": true, "batch": true, "capabilities": true,
+	"create": true, "read": true, "vread": true, "update": true, "delete": true, "patch": true,
+	"search-type": true, "search-system": true, "history-instance": true, "history-type": true,
+	"history-system": true, "transaction": true, "batch": true, "capabilities": true,
 }
 
 func (w *writer) kind(e Entry) {
@@ -121,10 +122,10 @@ func (w *writer) agents(e Entry, site string) {
 	client, server := fhir.Coding{System: dicom, Code: "110153", Display: "Source Role ID"}, fhir.Coding{System: dicom, Code: "110152", Display: "Destination Role ID"}
 	user := fhir.Coding{System: "http://terminology.hl7.org/CodeSystem/v3-ParticipationType", Code: "CST", Display: "custodian"}
 	switch e.Interaction {
-	case "read", "vread", "history-instance":
+	case "read", "vread", "history-instance", "history-type", "history-system", "everything", "meta":
 		client, server = server, client
 		user.Code, user.Display = "IRCP", "information recipient"
-	case "search-type":
+	case "search-type", "search-system":
 		user.Code, user.Display = "IRCP", "information recipient"
 	case "delete":
 		client = fhir.Coding{System: dicom, Code: "110150", Display: "Application"}

@@ -61,6 +61,7 @@ type API struct {
 	cursors *search.Cursors
 	base    string // PublicURL + "/fhir"
 	find    Finder // where the entries of Bundles go
+	held    []string
 	shapes  shapes
 }
 
@@ -75,7 +76,7 @@ func New(ctx context.Context, d Deps) (*API, error) {
 	if err != nil {
 		return nil, fmt.Errorf("use the cursor key: %w", err)
 	}
-	return &API{Deps: d, cursors: cursors, base: d.PublicURL + "/fhir"}, nil
+	return &API{Deps: d, cursors: cursors, base: d.PublicURL + "/fhir", held: d.Registry.Types()}, nil
 }
 
 // cursorKey reads the installation's key, or makes it; of two gateways that

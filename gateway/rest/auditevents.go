@@ -72,12 +72,13 @@ func (a *API) searchAudit(q *Request) (Response, error) {
 	if err != nil {
 		return Response{}, err
 	}
-	b := newBundle("searchset", nil)
+	b := newBundle("searchset")
+	b.formats = q.formatLink()
 	if err := a.auditLinks(q, b, s, records, more); err != nil {
 		return Response{}, err
 	}
 	for _, r := range records {
-		b.match(a.base+"/"+auditEvent+"/"+r.ID(), audit.Render(r, a.base))
+		b.found(a.base, store.Key{Type: auditEvent, ID: r.ID()}, audit.Render(r, a.base), modeMatch)
 	}
 	if err := q.record(); err != nil {
 		return Response{}, err

@@ -3,6 +3,7 @@ package rest
 import (
 	"net/http"
 	"strconv"
+	"strings"
 
 	"trellis.example/fhir"
 	"trellis.example/gateway/store"
@@ -12,12 +13,16 @@ import (
 type bundle struct {
 	b              []byte
 	links, entries int
+	// formats is what every link adds, see [Request.formatLink].
+	formats string
 }
 
-func newBundle(kind string, versions []store.Version) *bundle {
+func newBundle(kind string, contents ...[]store.Version) *bundle {
 	size := 1024
-	for _, v := range versions {
-		size += len(v.Body) + 512
+	for _, versions := range contents {
+		for _, v := range versions {
+			size += len(v.Body) + 512
+		}
 	}
 	b := &bundle{b: make([]byte, 0, size)}
 	b.raw(`{"resourceType":"Bundle","type":"`, kind, `"`)
@@ -44,6 +49,11 @@ func (b *bundle) link(relation, url string) {
 		sep = `,"link":[`
 	}
 	b.links++
+	if b.formats != "" && !strings.Contains(url, "?") {
+		url += "?" + b.formats[1:]
+	} else {
+		url += b.formats
+	}
 	b.raw(sep, `{"relation":"`, relation, `","url":`)
 	b.b = fhir.AppendString(b.b, url)
 	b.raw(`}`)
@@ -61,12 +71,18 @@ func (b *bundle) entry() {
 	b.raw(sep)
 }
 
-// match adds a search result.
-func (b *bundle) match(fullURL string, body []byte) {
+// The modes of a search's entries (http://hl7.org/fhir/search-entry-mode).
+const (
+	modeMatch   = "match"
+	modeInclude = "include"
+)
+
+// found adds what a search found or included.
+func (b *bundle) found(base string, k store.Key, body []byte, mode string) {
 	b.entry()
-	b.raw(`"fullUrl":"`, fullURL, `","resource":`)
+	b.raw(`"fullUrl":"`, base, `/`, k.Type, `/`, k.ID, `","resource":`)
 	b.b = append(b.b, body...)
-	b.raw(`,"search":{"mode":"match"}}`)
+	b.raw(`,"search":{"mode":"`, mode, `"}}`)
 }
 
 // outcome adds remarks on the search itself.
@@ -78,8 +94,9 @@ func (b *bundle) outcome(issues []fhir.Issue) {
 }
 
 // version adds one version of a history with the request that made it. A version
-// after a deletion was made by a PUT, as was every one after the first.
-func (b *bundle) version(base string, v store.Version) {
+// after the first was made by a PUT, whatever its request was; back says that it
+// brought back what was deleted.
+func (b *bundle) version(base string, v store.Version, back bool) {
 	b.entry()
 	method, url, status := http.MethodPut, v.Key.String(), http.StatusOK
 	switch {
@@ -87,14 +104,19 @@ func (b *bundle) version(base string, v store.Version) {
 		method, status = http.MethodDelete, http.StatusNoContent
 	case v.Number == 1:
 		method, url, status = http.MethodPost, v.Key.Type, http.StatusCreated
+	case back:
+		status = http.StatusCreated
 	}
 	b.raw(`"fullUrl":"`, base, `/`, v.Key.String(), `"`)
 	if !v.Deleted {
 		b.raw(`,"resource":`)
 		b.b = append(b.b, v.Body...)
 	}
-	b.raw(`,"request":{"method":"`, method, `","url":"`, url, `"},"response":{"status":"`, strconv.Itoa(status),
-		`","etag":"W/\"`, strconv.Itoa(v.Number), `\"","lastModified":"`, fhir.Instant(v.Updated), `"}}`)
+	b.raw(`,"request":{"method":"`, method, `","url":"`, url, `"},"response":{"status":"`, strconv.Itoa(status))
+	if !v.Deleted {
+		b.raw(`","location":"`, base, `/`, v.Key.String(), `/_history/`, strconv.Itoa(v.Number))
+	}
+	b.raw(`","etag":"W/\"`, strconv.Itoa(v.Number), `\"","lastModified":"`, fhir.Instant(v.Updated), `"}}`)
 }
 
 func (b *bundle) bytes() []byte {

@@ -44,11 +44,14 @@ type Request struct {
 	Principal auth.Principal
 	// Type, ID and Version are what the address names; each may be empty.
 	Type, ID, Version string
+	// Member is the type in the address of a compartment, or "*" for all.
+	Member string
 	// Params are the parameters of the address.
 	Params url.Values
 
-	api   *API
-	entry audit.Entry
+	api    *API
+	entry  audit.Entry
+	format format // of the answer
 	// answered: what is answered is not what this request wrote, but what
 	// another had done before.
 	answered bool
@@ -89,7 +92,7 @@ func (o *Operation) request(r *http.Request) (*Request, error) {
 	vars := mux.Vars(r)
 	q := &Request{
 		Request: r, Principal: auth.From(r.Context()), api: o.api,
-		Type: vars["type"], ID: vars["id"], Version: vars["version"],
+		Type: vars["type"], ID: vars["id"], Version: vars["version"], Member: vars["member"],
 	}
 	if q.Type == "" {
 		q.Type = o.typ
@@ -107,6 +110,7 @@ func (o *Operation) request(r *http.Request) (*Request, error) {
 	if !strings.HasPrefix(r.URL.Path, "/fhir") { // partners' own formats
 		return q, nil
 	}
+	q.Request = declareJSON(r)
 	return q, q.negotiate()
 }
 

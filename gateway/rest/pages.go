@@ -18,26 +18,11 @@ func (a *API) searchPage(ctx context.Context, sq store.Query) (store.Page, error
 	sq.Limit = min(want, chunk)
 	out, err := a.Store.Search(ctx, sq)
 	for err == nil && out.More && len(out.Versions) < want && size(out) < maxPageBytes {
-		last := out.Versions[len(out.Versions)-1]
-		sq.Snapshot, sq.After, sq.Total = out.Snapshot, &store.Position{Seq: last.Seq, ID: last.Key.ID}, false
+		sq.Snapshot, sq.After, sq.Total = out.Snapshot, out.Next, false
 		sq.Limit = min(want-len(out.Versions), chunk)
 		var next store.Page
 		next, err = a.Store.Search(ctx, sq)
-		out.Versions, out.More = append(out.Versions, next.Versions...), next.More
-	}
-	return out, err
-}
-
-func (a *API) historyPage(ctx context.Context, hq store.HistoryQuery) (store.Page, error) {
-	want := hq.Limit
-	hq.Limit = min(want, chunk)
-	out, err := a.Store.History(ctx, hq)
-	for err == nil && out.More && len(out.Versions) < want && size(out) < maxPageBytes {
-		hq.Before = out.Versions[len(out.Versions)-1].Number
-		hq.Limit = min(want-len(out.Versions), chunk)
-		var next store.Page
-		next, err = a.Store.History(ctx, hq)
-		out.Versions, out.More = append(out.Versions, next.Versions...), next.More
+		out.Versions, out.More, out.Next = append(out.Versions, next.Versions...), next.More, next.Next
 	}
 	return out, err
 }

@@ -9,6 +9,7 @@ import (
 	"trellis.example/fhir"
 	"trellis.example/fhir/definitions"
 	"trellis.example/gateway/audit"
+	"trellis.example/gateway/search"
 	"trellis.example/gateway/store"
 )
 
@@ -66,15 +67,19 @@ func (q *Request) shape() (*shape, error) {
 	}
 	known := topElements(definitions.R4().Type(q.Type))
 	for _, name := range elements {
-		if !slices.ContainsFunc(known, func(e *definitions.Element) bool { return e.Path == name || e.Name() == name }) {
+		if !slices.ContainsFunc(known, func(e *definitions.Element) bool { return isNamed(e, name) }) {
 			return nil, fhir.StatusErrorf(http.StatusBadRequest, fhir.BadValue, "_elements names elements of the top level of this type, separated by commas")
 		}
 	}
-	switch summary := q.Params.Get("_summary"); summary {
-	case "", summaryTrue, summaryText, summaryData, summaryFalse:
+	summary, ok := summaries[q.Params.Get("_summary")]
+	if ok {
 		return q.api.shape(q.Type, summary, elements), nil
 	}
 	return nil, fhir.StatusErrorf(http.StatusBadRequest, fhir.BadValue, "_summary of a read is true, text, data or false")
+}
+
+var summaries = map[string]search.Summary{
+	"": search.SummaryFalse, "false": search.SummaryFalse, "true": search.SummaryTrue, "text": search.SummaryText, "data": search.SummaryData,
 }
 
 // show audits a version and answers with it.

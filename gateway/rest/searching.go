@@ -3,12 +3,15 @@ package rest
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"mime"
 	"net/http"
 	"net/url"
 	"slices"
+	"strings"
 
 	"trellis.example/fhir"
+	"trellis.example/fhir/definitions"
 	"trellis.example/gateway/audit"
 	"trellis.example/gateway/search"
 	"trellis.example/gateway/store"
@@ -20,19 +23,44 @@ const maxForm = 64 << 10
 // Search serves GET /fhir/{type} and POST /fhir/{type}/_search. POST keeps what
 // is searched for (an NHS number) out of addresses; page links never show it.
 func (a *API) Search() *Operation {
-	return &Operation{Interaction: "search-type", Action: audit.Execute, api: a, run: a.search}
+	return &Operation{Interaction: "search-type", Action: audit.Execute, api: a, run: func(q *Request) (Response, error) {
+		q.entry.Entities = []string{q.Type + "?"}
+		if err := q.Principal.Require("search-type", q.Type); err != nil {
+			return Response{}, err
+		}
+		return a.search(q, searchScope{path: q.Type, types: []string{q.Type}})
+	}}
 }
 
-func (a *API) search(q *Request) (Response, error) {
-	q.entry.Entities = []string{q.Type + "?"}
-	if err := q.Principal.Require("search-type", q.Type); err != nil {
-		return Response{}, err
-	}
-	s, err := q.searchRequest()
+// SearchSystem serves GET /fhir and POST /fhir/_search: a search over all types
+// that the caller sees, or over those that _type names.
+func (a *API) SearchSystem() *Operation {
+	return &Operation{Interaction: "search-system", Action: audit.Execute, api: a, run: func(q *Request) (Response, error) {
+		q.entry.Entities = []string{"?"}
+		types := q.types("search-system")
+		if len(types) == 0 {
+			return Response{}, q.Principal.Require("search-system", "*")
+		}
+		return a.search(q, searchScope{types: types, many: true})
+	}}
+}
+
+// A searchScope is what a search is over: the types, and the compartment that
+// their resources must belong to.
+type searchScope struct {
+	path   string // below the base
+	types  []string
+	within store.Key // zero: no compartment
+	// many: _type chooses among the types.
+	many bool
+}
+
+func (a *API) search(q *Request, scope searchScope) (Response, error) {
+	s, err := q.searchRequest(scope)
 	if err != nil {
 		return Response{}, err
 	}
-	q.entry.Entities = []string{q.Type + "?" + s.query.Names()}
+	q.entry.Entities = []string{scope.path + "?" + s.query.Names()}
 	page, err := a.firstOrNext(q, s)
 	if err != nil {
 		return Response{}, err
@@ -40,7 +68,14 @@ func (a *API) search(q *Request) (Response, error) {
 	if s.query.Count == 0 {
 		page.Versions, page.More = nil, false
 	}
-	b, err := a.searchBundle(q, s, page)
+	g := &gathering{}
+	if len(s.query.Includes) > 0 {
+		g = a.gather(q, page)
+		if err := g.include(page.Versions, s.query.Includes); err != nil {
+			return Response{}, err
+		}
+	}
+	b, err := a.searchBundle(q, s, page, g)
 	if err != nil {
 		return Response{}, err
 	}
@@ -53,13 +88,16 @@ func (a *API) search(q *Request) (Response, error) {
 // firstOrNext reads a page. Counting that nobody asked for never makes a search
 // fail.
 func (a *API) firstOrNext(q *Request, s *searchRequest) (store.Page, error) {
-	sq := s.storeQuery(q)
+	sq, err := s.storeQuery(q)
+	if err != nil {
+		return store.Page{}, err
+	}
 	page, err := a.searchPage(q.Context(), sq)
 	if errors.Is(err, store.ErrTooCostly) && sq.Total && s.query.Total == search.TotalAuto {
 		sq.Total = false
 		page, err = a.searchPage(q.Context(), sq)
 	}
-	if s.sealed == "" && s.query.Total == search.TotalAuto && !page.More {
+	if s.first() && s.query.Total == search.TotalAuto && !page.More {
 		page.Total = len(page.Versions)
 	}
 	return page, err
@@ -68,37 +106,80 @@ func (a *API) firstOrNext(q *Request, s *searchRequest) (store.Page, error) {
 // A searchRequest is a first page's request, or that of the walk a cursor
 // continues.
 type searchRequest struct {
+	scope  searchScope
 	query  *search.Query
 	cursor search.Cursor
 	// sealed is the cursor as sent, or "".
 	sealed string
 }
 
-func (q *Request) searchRequest() (*searchRequest, error) {
+// first reports whether the page is the first of a walk that begins now.
+func (s *searchRequest) first() bool { return s.sealed == "" }
+
+func (q *Request) searchRequest(scope searchScope) (*searchRequest, error) {
 	params, err := q.searchParams()
 	if err != nil {
 		return nil, err
 	}
-	s := &searchRequest{sealed: params.Get("_cursor")}
+	s := &searchRequest{scope: scope, sealed: params.Get("_cursor")}
 	s.cursor.Total = -1
-	if s.sealed == "" {
-		s.query, err = q.api.Registry.Parse(q.Type, params, q.lenient())
-		return s, err
+	lenient := q.lenient()
+	if s.sealed != "" {
+		for n := range params {
+			if n != "_cursor" && n != "_format" && n != "_pretty" {
+				return nil, fhir.Errorf(fhir.NotSupported, "a page is asked for by its link as it stands; no other parameter is possible beside _cursor")
+			}
+		}
+		if s.cursor, err = q.api.cursors.Open(q.Principal.ClientID, scope.path, s.sealed); err != nil {
+			return nil, err
+		}
+		if params, err = url.ParseQuery(s.cursor.Query); err != nil {
+			return nil, err
+		}
+		lenient = true
 	}
-	for n := range params {
-		if n != "_cursor" && n != "_format" && n != "_pretty" {
-			return nil, fhir.Errorf(fhir.NotSupported, "a page is asked for by its link as it stands; no other parameter is possible beside _cursor")
+	if s.query, err = q.parse(scope, params, lenient); err != nil {
+		return nil, err
+	}
+	if s.query.Summary == search.SummaryText && len(s.query.Includes) > 0 { // R4 search 3.1.1.5.8
+		return nil, fhir.StatusErrorf(http.StatusBadRequest, fhir.NotSupported, "_summary=text shows no included resources; leave one of the two out")
+	}
+	if scope.within.ID != "" {
+		err = q.api.Registry.Within(s.query, scope.within.Type, scope.within.ID)
+	}
+	return s, err
+}
+
+// parse reads the parameters. _type is one that this server holds and the caller
+// may search.
+func (q *Request) parse(scope searchScope, params url.Values, lenient bool) (*search.Query, error) {
+	asked := params["_type"]
+	if !scope.many || len(asked) == 0 {
+		return q.api.Registry.Parse(scope.types, params, lenient)
+	}
+	var types []string
+	for name := range strings.SplitSeq(asked[0], ",") {
+		if len(asked) > 1 || !definitions.R4().IsResource(name) {
+			return nil, &fhir.Error{Status: http.StatusBadRequest, Issues: []fhir.Issue{{
+				Code: fhir.BadValue, Source: "parameter _type", Text: "resource types, separated by commas, were expected once"}}}
+		}
+		if err := q.Principal.Require("search-type", name); err != nil {
+			return nil, err
+		}
+		if slices.Contains(scope.types, name) {
+			types = append(types, name)
 		}
 	}
-	if s.cursor, err = q.api.cursors.Open(q.Principal.ClientID, q.Type, s.sealed); err != nil {
-		return nil, err
+	if len(types) == 0 {
+		return nil, fhir.StatusErrorf(http.StatusBadRequest, fhir.NotSupported, "none of the types is among those that are searched here")
 	}
-	first, err := url.ParseQuery(s.cursor.Query)
-	if err != nil {
-		return nil, err
+	others := maps.Clone(params)
+	delete(others, "_type")
+	query, err := q.api.Registry.Parse(types, others, lenient)
+	if err == nil {
+		query.Applied["_type"] = asked
 	}
-	s.query, err = q.api.Registry.Parse(q.Type, first, true)
-	return s, err
+	return query, err
 }
 
 // searchParams returns the parameters of the address and, for POST, of the form.
@@ -121,58 +202,103 @@ func (q *Request) searchParams() (url.Values, error) {
 	for n, vs := range q.Params {
 		form[n] = append(form[n], vs...)
 	}
-	return form, nil
+	return form, q.askedIn(form)
 }
 
-func (s *searchRequest) storeQuery(q *Request) store.Query {
-	sq := store.Query{
-		View: q.Principal.View("search-type"), Type: q.Type, Where: s.query.Where,
-		Limit: max(s.query.Count, 1), Total: s.query.Counts(),
+// storeQuery returns what the store is asked. A chain is resolved as of the
+// snapshot of the walk, so that every page follows the same references.
+func (s *searchRequest) storeQuery(q *Request) (store.Query, error) {
+	view := q.Principal.View("search-type")
+	sq, err := q.api.Registry.Resolve(q.Context(), q.api.Store, view, s.query, s.cursor.Snapshot)
+	if err != nil {
+		return sq, err
 	}
-	if s.sealed != "" {
-		sq.Snapshot, sq.After, sq.Total = s.cursor.Snapshot, s.cursor.After(), false
+	if !s.first() {
+		sq.Snapshot, sq.After, sq.Total = s.cursor.Snapshot, after(s.cursor), false
 	}
-	return sq
+	return sq, nil
 }
 
-func (a *API) searchBundle(q *Request, s *searchRequest, page store.Page) (*bundle, error) {
-	b := newBundle("searchset", page.Versions)
+// after returns the position that a walk goes on from; nil for its first page.
+func after(c search.Cursor) *store.Position {
+	if c.ID == "" {
+		return nil
+	}
+	return c.After()
+}
+
+func (a *API) searchBundle(q *Request, s *searchRequest, page store.Page, g *gathering) (*bundle, error) {
+	b := newBundle("searchset", page.Versions, g.found)
+	b.formats = q.formatLink()
 	total := page.Total
-	if s.sealed != "" {
+	if !s.first() {
 		total = s.cursor.Total
 	}
 	b.total(total)
-	b.link("self", a.selfLink(q.Type, s))
-	if page.More {
-		last := page.Versions[len(page.Versions)-1]
-		next, err := a.cursors.Seal(q.Principal.ClientID, search.Cursor{
-			Path: q.Type, Query: s.query.Applied.Encode(), Snapshot: page.Snapshot, Seq: last.Seq, ID: last.Key.ID, Total: total,
-		})
-		if err != nil {
-			return nil, fmt.Errorf("seal a cursor: %w", err)
-		}
-		b.link("next", a.base+"/"+q.Type+"?_cursor="+next)
+	if err := a.searchLinks(q, s, page, total, b); err != nil {
+		return nil, err
 	}
 	for _, v := range page.Versions {
-		q.addPatients(Patients(v.Key, v.Body))
-		b.match(a.base+"/"+v.Key.String(), v.Body)
+		if err := a.searchEntry(q, b, v, a.shape(v.Key.Type, s.query.Summary, s.query.Elements), modeMatch); err != nil {
+			return nil, err
+		}
 	}
-	if len(s.query.Warnings) > 0 {
-		b.outcome(s.query.Warnings)
+	for _, v := range g.found { // _elements is about the matches alone
+		if err := a.searchEntry(q, b, v, a.shape(v.Key.Type, s.query.Summary, nil), modeInclude); err != nil {
+			return nil, err
+		}
+	}
+	if issues := slices.Concat(s.query.Warnings, g.warning()); len(issues) > 0 {
+		b.outcome(issues)
 	}
 	return b, nil
 }
 
-// selfLink shows what was applied: the cursor, or the parameters understood.
-func (a *API) selfLink(typ string, s *searchRequest) string {
-	self := a.base + "/" + typ
-	switch {
-	case s.sealed != "":
-		return self + "?_cursor=" + s.sealed
-	case len(s.query.Applied) > 0:
-		return self + "?" + s.query.Applied.Encode()
+func (a *API) searchEntry(q *Request, b *bundle, v store.Version, as *shape, mode string) error {
+	body, err := as.apply(v.Body)
+	if err != nil {
+		return err
 	}
-	return self
+	q.addPatients(Patients(v.Key, v.Body))
+	b.found(a.base, v.Key, body, mode)
+	return nil
+}
+
+// searchLinks writes the links. The first page's self link shows what was
+// applied; no other link shows what is searched for.
+func (a *API) searchLinks(q *Request, s *searchRequest, page store.Page, total int, b *bundle) error {
+	base := a.base
+	if s.scope.path != "" {
+		base += "/" + s.scope.path
+	}
+	cur := search.Cursor{Path: s.scope.path, Query: s.query.Applied.Encode(), Snapshot: page.Snapshot, Total: total}
+	if s.first() {
+		self := base
+		if cur.Query != "" {
+			self += "?" + cur.Query
+		}
+		b.link("self", self)
+		b.link("first", self)
+	} else {
+		b.link("self", base+"?_cursor="+s.sealed)
+		if err := a.sealedLink(q, b, "first", base, cur); err != nil {
+			return err
+		}
+	}
+	if !page.More {
+		return nil
+	}
+	cur.At(page.Next)
+	return a.sealedLink(q, b, "next", base, cur)
+}
+
+func (a *API) sealedLink(q *Request, b *bundle, relation, base string, cur search.Cursor) error {
+	sealed, err := a.cursors.Seal(q.Principal.ClientID, cur)
+	if err != nil {
+		return fmt.Errorf("seal a cursor: %w", err)
+	}
+	b.link(relation, base+"?_cursor="+sealed)
+	return nil
 }
 
 func (q *Request) addPatients(keys []string) {

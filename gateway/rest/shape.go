@@ -8,6 +8,7 @@ import (
 
 	"trellis.example/fhir"
 	"trellis.example/fhir/definitions"
+	"trellis.example/gateway/search"
 )
 
 // A shape says which members of an object an answer shows: _summary and
@@ -21,47 +22,44 @@ type shape struct {
 // whole shows a value as it is.
 var whole = &shape{}
 
-// The values of _summary that shape a resource.
-const (
-	summaryTrue  = "true"
-	summaryText  = "text"
-	summaryData  = "data"
-	summaryFalse = "false"
-)
-
 // shapes compiles the shapes of resource types at their first use.
 type shapes struct {
 	mu    sync.Mutex
-	known map[string]*shape // by mode and type
+	known map[shapeKey]*shape
+}
+
+type shapeKey struct {
+	summary search.Summary
+	typ     string
 }
 
 // shape returns how resources of the type are shown; nil for whole. Elements,
 // when there are any, go before the summary.
-func (a *API) shape(typ, summary string, elements []string) *shape {
+func (a *API) shape(typ string, summary search.Summary, elements []string) *shape {
 	if len(elements) > 0 {
 		return elementsShape(definitions.R4().Type(typ), elements)
 	}
-	if summary == "" || summary == summaryFalse {
+	if summary == search.SummaryFalse {
 		return nil
 	}
 	s := &a.shapes
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	key := summary + " " + typ
+	key := shapeKey{summary, typ}
 	if s.known[key] == nil {
 		if s.known == nil {
-			s.known = map[string]*shape{}
+			s.known = map[shapeKey]*shape{}
 		}
 		s.known[key] = summaryShape(definitions.R4().Type(typ), summary)
 	}
 	return s.known[key]
 }
 
-func summaryShape(t *definitions.Type, summary string) *shape {
+func summaryShape(t *definitions.Type, summary search.Summary) *shape {
 	switch summary {
-	case summaryData:
+	case search.SummaryData:
 		return &shape{members: map[string]*shape{"text": nil}, rest: whole}
-	case summaryText:
+	case search.SummaryText:
 		return elementsShape(t, []string{"text"})
 	}
 	s := summaryCompiler{}.compile(t)
@@ -75,7 +73,7 @@ func elementsShape(t *definitions.Type, names []string) *shape {
 	s := &shape{members: map[string]*shape{}}
 	s.always()
 	for _, e := range topElements(t) {
-		if e.Min == 0 && !slices.Contains(names, e.Name()) && !slices.Contains(names, e.Path) {
+		if e.Min == 0 && !slices.ContainsFunc(names, func(n string) bool { return isNamed(e, n) }) {
 			continue
 		}
 		for _, n := range memberNames(e) {
@@ -83,6 +81,12 @@ func elementsShape(t *definitions.Type, names []string) *shape {
 		}
 	}
 	return s
+}
+
+// isNamed reports whether a name is that of the element; a choice has its own
+// and one for each type.
+func isNamed(e *definitions.Element, name string) bool {
+	return e.Path == name || e.Name() == name || e.Choice() && slices.Contains(memberNames(e), name)
 }
 
 // topElements are the elements at the top level of a type; none for nil.
