@@ -1,6 +1,7 @@
 package search
 
 import (
+	"cmp"
 	"context"
 	"net/url"
 	"slices"
@@ -48,7 +49,7 @@ func (m *memory) put(t testing.TB, doc, owner string) {
 
 func (m *memory) Search(_ context.Context, q store.Query) (store.Page, error) {
 	m.searches++
-	page := store.Page{Snapshot: m.seq, Total: -1}
+	page := store.Page{Snapshot: cmp.Or(q.Snapshot, m.seq), Total: -1}
 	for _, d := range m.docs {
 		for _, p := range q.Parts() {
 			if m.costly && !slices.ContainsFunc(p.Where, store.Clause.Leads) {

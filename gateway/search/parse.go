@@ -110,16 +110,18 @@ func (p *parser) one(name, value string, again bool) {
 	}
 }
 
+// unknown reports a parameter that is not answered: an error, or under lenient
+// handling a warning.
 func (p *parser) unknown(name string, f *fault) {
 	text := f.text
-	if len(p.q.types) > 1 {
+	if len(p.q.types) > 1 && !f.everywhere {
 		text = "this search parameter is not supported for every type that is searched"
 	}
 	if !p.lenient {
 		p.fail(f.code, name, "%s", text)
 		return
 	}
-	for _, t := range p.q.types { // what the types before it had of the parameter
+	for _, t := range p.q.types { // those before it may have the parameter
 		t.where = slices.DeleteFunc(t.where, func(c condition) bool { return c.name == name })
 	}
 	p.q.Warnings = append(p.q.Warnings, fhir.Issue{Severity: fhir.SeverityWarning, Code: f.code, Source: "parameter " + ShowName(name), Text: text})
@@ -152,9 +154,10 @@ func (t *typeQuery) fits() bool {
 
 // A fault says what is wrong with a parameter, never with its value.
 type fault struct {
-	code    fhir.Code
-	text    string
-	unknown bool
+	code fhir.Code
+	text string
+	// unknown: there is no such parameter, for this type or everywhere.
+	unknown, everywhere bool
 }
 
 func faultf(code fhir.Code, format string, args ...any) *fault {
@@ -200,24 +203,24 @@ func (r *Registry) takes(p *Param, modifier string) bool {
 	return slices.Contains(p.Modifiers(), modifier) || p.Type == "reference" && r.IsResource(modifier)
 }
 
-// noParam says why a type has no such parameter. One that R4 has and nobody
-// answers is an error however lenient the handling: the caller did not misspell
-// it.
+// noParam says why a type has no such parameter.
 func (r *Registry) noParam(typ, name string) *fault {
-	if why := answeredNowhere[name]; why != "" {
-		return faultf(fhir.NotSupported, "%s", why)
+	f := &fault{code: fhir.NotSupported, unknown: true}
+	if f.text = answeredNowhere[name]; f.text != "" {
+		f.everywhere = true
+		return f
 	}
 	for _, ref := range r.Refused(typ) {
 		if ref.Name == name {
-			return faultf(fhir.NotSupported, "this search parameter is not supported: %s", ref.Why)
+			f.text = "this search parameter is not supported: " + ref.Why
+			return f
 		}
 	}
 	names := []string{"_id", "_lastUpdated"}
 	for _, p := range r.Params(typ) {
 		names = append(names, p.Name)
 	}
-	f := faultf(fhir.NotSupported, "this search parameter is not supported; supported are %s", strings.Join(names, ", "))
-	f.unknown = true
+	f.text = "this search parameter is not supported; supported are " + strings.Join(names, ", ")
 	return f
 }
 

@@ -31,9 +31,12 @@ func (r *Registry) Resolve(ctx context.Context, s Searcher, v auth.View, q *Quer
 		if t.none || !v.SeesType(t.typ) {
 			continue
 		}
-		ps, err := rs.parts(t)
+		ps, ok, err := rs.parts(t)
 		if err != nil {
 			return store.Query{}, err
+		}
+		if !ok {
+			return store.Query{}, tooMany(rs.tooMuch)
 		}
 		parts = append(parts, ps...)
 	}
@@ -54,6 +57,8 @@ type resolver struct {
 	store    Searcher
 	view     auth.View
 	snapshot int64
+	// tooMuch names the condition that found too much.
+	tooMuch string
 }
 
 func (rs *resolver) query(parts []store.Part) store.Query {
@@ -66,8 +71,9 @@ func (rs *resolver) query(parts []store.Part) store.Query {
 
 // parts returns the alternatives of one type with its links answered. A link
 // whose own search finds too much is tried the other way round: on what the
-// rest of the query finds.
-func (rs *resolver) parts(t *typeQuery) ([]store.Part, error) {
+// rest of the query finds. ok is false when that is too much as well; tooMuch
+// then names the condition.
+func (rs *resolver) parts(t *typeQuery) (parts []store.Part, ok bool, err error) {
 	var done, late []condition
 	for _, c := range t.where {
 		if c.link == nil {
@@ -76,28 +82,27 @@ func (rs *resolver) parts(t *typeQuery) ([]store.Part, error) {
 		}
 		a, ok, err := rs.forward(c.link)
 		if err != nil {
-			return nil, err
+			return nil, false, err
 		}
-		if c.any = []alternative{a}; ok {
-			done = append(done, c)
+		if ok {
+			done = append(done, condition{name: c.name, any: []alternative{a}})
 		} else {
 			late = append(late, c)
 		}
 	}
 	for _, c := range late {
+		rs.tooMuch = c.name
 		if !slices.ContainsFunc(done, condition.leads) {
-			return nil, tooMany(c.name)
+			return nil, false, nil
 		}
 		a, ok, err := rs.backward(t.typ, done, c.link)
-		if err != nil {
-			return nil, err
-		}
-		if !ok {
-			return nil, tooMany(c.name)
+		if err != nil || !ok {
+			rs.tooMuch = c.name
+			return nil, false, err
 		}
 		done = append(done, condition{name: c.name, any: []alternative{a}})
 	}
-	return partsOf(t.typ, done), nil
+	return partsOf(t.typ, done), true, nil
 }
 
 func tooMany(name string) error {
@@ -141,6 +146,16 @@ func (rs *resolver) find(parts []store.Part, values string) (found []store.Versi
 	return page.Versions, !page.More, nil
 }
 
+// inner searches for the other resources of a link; ok is false when there are
+// too many, there or further on.
+func (rs *resolver) inner(t *typeQuery, values string) (found []store.Version, ok bool, err error) {
+	parts, ok, err := rs.parts(t)
+	if err != nil || !ok {
+		return nil, false, err
+	}
+	return rs.find(parts, values)
+}
+
 // forward searches for the other resources first.
 func (rs *resolver) forward(l *link) (a alternative, ok bool, err error) {
 	var keys []string
@@ -148,11 +163,7 @@ func (rs *resolver) forward(l *link) (a alternative, ok bool, err error) {
 		if !rs.view.SeesType(in.typ) {
 			continue
 		}
-		parts, err := rs.parts(in)
-		if err != nil {
-			return nil, false, err
-		}
-		found, ok, err := rs.find(parts, l.values())
+		found, ok, err := rs.inner(in, l.values())
 		if err != nil || !ok {
 			return nil, false, err
 		}
@@ -228,12 +239,7 @@ func (rs *resolver) backward(typ string, done []condition, l *link) (a alternati
 	}
 	var keys []string
 	for _, in := range l.inner {
-		narrow := l.narrow(in, candidates)
-		parts, err := rs.parts(narrow)
-		if err != nil {
-			return nil, false, err
-		}
-		found, ok, err := rs.find(parts, l.values())
+		found, ok, err := rs.inner(l.narrow(in, candidates), l.values())
 		if err != nil || !ok {
 			return nil, false, err
 		}
