@@ -12,8 +12,15 @@ import (
 
 // Body reads the request's body, at most limit bytes after decompression. Too
 // much is 413, a content coding other than gzip 415, and a body that the
-// sender did not finish in time 408.
+// sender did not finish in time 408. FHIR in XML is returned as JSON.
 func Body(r *http.Request, limit int) ([]byte, error) {
+	if x, ok := r.Body.(*xmlBody); ok {
+		return x.read(limit)
+	}
+	return readBody(r, limit)
+}
+
+func readBody(r *http.Request, limit int) ([]byte, error) {
 	src := io.Reader(r.Body)
 	size := r.ContentLength
 	switch r.Header.Get("Content-Encoding") {

@@ -50,7 +50,7 @@ func (a *API) statement(routes []Routed, cors bool) object {
 	return object{
 		"resourceType": "CapabilityStatement", "status": "active", "kind": "instance",
 		"date": a.now().Format("2006-01-02"), "fhirVersion": "4.0.1",
-		"format":         []string{MediaType, "json"},
+		"format":         []string{MediaType, MediaTypeXML, "json", "xml"},
 		"software":       software,
 		"implementation": object{"description": "Trellis, a gateway for social prescribing", "url": a.base},
 		"rest":           []object{a.restObject(routes, cors)},

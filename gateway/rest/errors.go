@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"strings"
 	"time"
 
 	"trellis.example/auth"
@@ -44,7 +45,12 @@ func auditDown(cause error) error {
 // WriteError answers an error as an OperationOutcome, for requests that never
 // reached an operation.
 func WriteError(w http.ResponseWriter, r *http.Request, err error) {
-	writeError(w, &Request{Request: r}, StoreError(err))
+	q := &Request{Request: r}
+	if strings.HasPrefix(r.URL.Path, "/fhir") {
+		q.Params = r.URL.Query()
+		q.negotiate() //nolint:errcheck // JSON when nothing else is understood
+	}
+	writeError(w, q, StoreError(err))
 }
 
 func writeError(w http.ResponseWriter, q *Request, err error) {
@@ -52,7 +58,7 @@ func writeError(w http.ResponseWriter, q *Request, err error) {
 		n.Note(err)
 	}
 	e := fhir.AsError(err)
-	resp := Response{Status: e.HTTPStatus(), Body: fhir.Outcome(e.Issues)}
+	resp := Response{Status: e.HTTPStatus(), Body: fhir.Outcome(q.places(e.Issues))}
 	if c := auth.Challenge(err); c != "" {
 		resp.Header = http.Header{"Www-Authenticate": {c}}
 	}

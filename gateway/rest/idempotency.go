@@ -26,7 +26,7 @@ const (
 // that one key means one request wherever it is sent. Zero when there is none.
 type Idempotency struct{ key, hash string }
 
-// NewIdempotency reads the header; body is the request's, decompressed.
+// NewIdempotency reads the header; body is what [Body] gave.
 func NewIdempotency(r *http.Request, p auth.Principal, body []byte) (Idempotency, error) {
 	keys := r.Header["Idempotency-Key"]
 	if len(keys) == 0 {
@@ -40,7 +40,7 @@ func NewIdempotency(r *http.Request, p auth.Principal, body []byte) (Idempotency
 	if r.URL.RawQuery != "" || r.Header.Get("If-None-Exist") != "" {
 		h.Write([]byte("?" + r.URL.RawQuery + "\n" + r.Header.Get("If-None-Exist") + "\n"))
 	}
-	h.Write(body)
+	h.Write(receivedBytes(r, body))
 	return Idempotency{key: p.ClientID + "\n" + keys[0], hash: hex.EncodeToString(h.Sum(nil))}, nil
 }
 

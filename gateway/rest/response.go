@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"trellis.example/fhir"
+	"trellis.example/fhir/xml"
 	"trellis.example/gateway/store"
 )
 
@@ -34,6 +35,12 @@ func versioned(status int, v store.Version) Response {
 }
 
 func (resp Response) write(w http.ResponseWriter, q *Request) {
+	body, contentType, err := resp.rendered(q)
+	if err != nil {
+		q.format = formatJSON
+		writeError(w, q, err)
+		return
+	}
 	h := w.Header()
 	for k, v := range resp.Header {
 		h[k] = v
@@ -50,22 +57,18 @@ func (resp Response) write(w http.ResponseWriter, q *Request) {
 	if h["Cache-Control"] == nil {
 		h["Cache-Control"] = noStore
 	}
+	if resp.ContentType == "" {
+		h["Vary"] = append(h["Vary"], "Accept")
+	}
 	status := resp.Status
 	if status == 0 {
 		status = http.StatusOK
 	}
-	if resp.Body == nil {
+	if body == nil {
 		w.WriteHeader(status)
 		return
 	}
-	h["Content-Type"] = fhirJSON
-	if resp.ContentType != "" {
-		h["Content-Type"] = []string{resp.ContentType}
-	}
-	body := resp.Body
-	if resp.ContentType == "" && q != nil && len(q.Params["_pretty"]) > 0 && q.Params["_pretty"][0] == "true" {
-		body = indent(body)
-	}
+	h["Content-Type"] = contentType
 	h["Content-Length"] = []string{strconv.Itoa(len(body))}
 	w.WriteHeader(status)
 	if q == nil || q.Method != http.MethodHead {
@@ -73,8 +76,39 @@ func (resp Response) write(w http.ResponseWriter, q *Request) {
 	}
 }
 
+// rendered returns the body in the format that was asked for. What XML cannot
+// carry is an error for a request that only reads; the answer to what has been
+// done is JSON then.
+func (resp Response) rendered(q *Request) (body []byte, contentType []string, err error) {
+	switch {
+	case resp.Body == nil:
+		return nil, nil, nil
+	case resp.ContentType != "":
+		return resp.Body, []string{resp.ContentType}, nil
+	case q == nil:
+		return resp.Body, fhirJSON, nil
+	}
+	if q.format == formatXML {
+		encode := xml.Encode
+		if q.pretty() {
+			encode = xml.EncodeIndent
+		}
+		if body, err = encode(resp.Body); err == nil {
+			return body, fhirXML, nil
+		}
+		if q.Method == http.MethodGet || q.Method == http.MethodHead {
+			return nil, nil, errNoXML(err)
+		}
+	}
+	if q.pretty() {
+		return indent(resp.Body), fhirJSON, nil
+	}
+	return resp.Body, fhirJSON, nil
+}
+
 var (
 	fhirJSON = []string{MediaType}
+	fhirXML  = []string{MediaTypeXML}
 	// noStore: personal data is not for caches. Answers carry ETags all the
 	// same, for If-Match and If-None-Match.
 	noStore = []string{"no-store"}
@@ -102,7 +136,7 @@ func (q *Request) preferred(resp Response, issues []fhir.Issue) Response {
 	case "minimal":
 		resp.Body = nil
 	case "OperationOutcome":
-		resp.Body = fhir.Outcome(issues)
+		resp.Body = fhir.Outcome(q.places(issues))
 	}
 	return resp
 }
