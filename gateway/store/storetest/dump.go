@@ -252,7 +252,7 @@ func (f *fixture) furnishRest(t *testing.T) {
 		Claims: []store.Claim{f.claim("s", "k", "answer"), f.claim("s|x", "k|y", ""), f.claim("s", "é", string(noise(2000)))},
 		Docs:   []store.DocWrite{{Kind: "client", ID: "c", Body: []byte("1")}, {Kind: "client", ID: "gone", Body: []byte("1")}, {Kind: "k|i", ID: "d|x", Body: noise(3000)}},
 		Originals: []store.Blob{blobOf([]byte("small"), task), blobOf(noise(3<<20+5), task, store.Key{Type: "Patient", ID: "x"}),
-			blobOf([]byte("loose")), blobOf(nil, task)},
+			blobOf([]byte("loose")), blobOf([]byte{}, task)},
 	})
 	f.commit(t, store.Commit{Docs: []store.DocWrite{{Kind: "client", ID: "c", Expect: 1, Body: []byte("2")}, {Kind: "client", ID: "gone", Expect: 1, Delete: true}}})
 	f.emit(t, f.event("1", "topic", "p"), f.event("2", "topic", "p"), f.event("r", "retried", "p"), f.event("r2", "retried", "p"), f.event("3", "topic", ""), f.event("l", "leased", ""))
