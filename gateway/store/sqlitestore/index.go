@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"crypto/sha256"
 	"encoding/binary"
-	"math"
 	"slices"
 	"strings"
 
@@ -24,12 +23,6 @@ const (
 	typeParam = "_type"
 	pastParam = "_past"
 )
-
-// wideRange is the width from which a range has a second row, by its low end.
-// Narrower ones are found by their high end whichever end is asked for: what
-// lies between makes no difference worth a row. Dates with a time of day are
-// narrower.
-const wideRange = 1000
 
 // hash64 returns a truncated hash of strings.
 func hash64(parts ...string) uint64 {
@@ -74,15 +67,6 @@ func kindName(k store.Kind) string {
 	return ""
 }
 
-// highTerm and lowTerm are the terms of ranges by their ends.
-func highTerm(typ, party, param string, k store.Kind) int64 {
-	return term(typ, party, param, kindName(k), "")
-}
-
-func lowTerm(typ, party, param string, k store.Kind) int64 {
-	return term(typ, party, param, kindName(k)+"l", "")
-}
-
 // rows are the index rows of one version.
 type rows struct {
 	exact []int64
@@ -90,8 +74,8 @@ type rows struct {
 	texts []textRow
 }
 
-// A dateRow is a range's row: high is its end, or under a lowTerm its
-// beginning.
+// A dateRow is a range's row: high is its end or, under the term of a width by
+// its low end, its beginning.
 type dateRow struct{ h, high int64 }
 
 type textRow struct {
@@ -142,7 +126,7 @@ func partyTerms(typ string, parties []string, param string) []int64 {
 func (r *rows) add(typ, party string, i store.Index) {
 	switch i.Kind {
 	case store.Date, store.Number, store.Quantity:
-		r.addRange(typ, party, i)
+		r.dates = append(r.dates, rangeRows(typ, party, i)...)
 	case store.Text:
 		r.texts = append(r.texts, textRow{term(typ, party, i.Param, kindName(i.Kind), ""), i.Value})
 	case store.Point:
@@ -152,23 +136,6 @@ func (r *rows) add(typ, party string, i store.Index) {
 	default:
 		r.exact = append(r.exact, term(typ, party, i.Param, kindName(i.Kind), i.Value))
 	}
-}
-
-func (r *rows) addRange(typ, party string, i store.Index) {
-	r.dates = append(r.dates, dateRow{highTerm(typ, party, i.Param, i.Kind), i.High})
-	if isWide(i) {
-		r.dates = append(r.dates, dateRow{lowTerm(typ, party, i.Param, i.Kind), i.Low})
-	}
-}
-
-func isWide(i store.Index) bool { return i.Low <= math.MaxInt64-wideRange && i.High >= i.Low+wideRange }
-
-// wideRows returns the rows of a version's wide ranges.
-func wideRows(typ string, parties []string, index []store.Index) rows {
-	wide := slices.DeleteFunc(slices.Clone(index), func(i store.Index) bool {
-		return i.Kind != store.Date && i.Kind != store.Number && i.Kind != store.Quantity || !isWide(i)
-	})
-	return rows{dates: indexRows(typ, parties, wide).dates}
 }
 
 // viewParties returns the parties whose common entries a view may find.

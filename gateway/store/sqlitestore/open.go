@@ -40,7 +40,8 @@ type Store struct {
 	readers pool
 	cache   *cache // nil when versions may be written past it
 
-	unindexed atomic.Bool // there may be audit entries that are not indexed
+	looked    atomic.Int64 // rows and versions that searches have looked at
+	unindexed atomic.Bool  // there may be audit entries that are not indexed
 	stop      chan struct{}
 	stopped   chan struct{}
 }

@@ -3,7 +3,6 @@ package sqlitestore
 import (
 	"context"
 	"database/sql/driver"
-	"math"
 	"time"
 
 	"trellis.example/auth"
@@ -89,53 +88,4 @@ func (s *Store) readPast(ctx context.Context, view auth.View, k store.Key, numbe
 		return store.Version{}, err
 	}
 	return shown(view, v)
-}
-
-// History implements store.Store.
-func (s *Store) History(ctx context.Context, q store.HistoryQuery) (page store.Page, err error) {
-	limit := min(max(q.Limit, 1), 1000)
-	page.Total = -1
-	err = s.snapshot(ctx, func(c *conn) error {
-		page.Snapshot, _, err = c.number(sqlMeta, "seq")
-		if err != nil {
-			return err
-		}
-		h, err := c.head(q.Key)
-		if err != nil {
-			return err
-		}
-		if h.number == 0 || !q.View.Sees(q.Key.Type, h.access) {
-			return store.ErrNotFound
-		}
-		page.Versions, err = c.history(q.Key, q.Before, limit+1)
-		for i := range page.Versions {
-			page.Versions[i].Access = h.access
-		}
-		return err
-	})
-	if len(page.Versions) > limit {
-		page.Versions, page.More = page.Versions[:limit], true
-	}
-	return page, err
-}
-
-// history returns at most limit versions below the number, newest first.
-func (c *conn) history(k store.Key, before, limit int) (vs []store.Version, err error) {
-	if before <= 0 {
-		before = math.MaxInt
-	}
-	err = c.query(sqlRead, func(row []driver.Value) error {
-		if int(integer(row[1])) < before {
-			vs = append(vs, makeVersion(k, row[0], row[1], row[3], row[4], row[5]))
-		}
-		return nil
-	}, k.Type, k.ID)
-	if err != nil {
-		return nil, err
-	}
-	err = c.query(sqlHistory, func(row []driver.Value) error {
-		vs = append(vs, makeVersion(k, row[0], row[1], row[2], row[3], row[4]))
-		return nil
-	}, k.Type, k.ID, before, limit-len(vs))
-	return vs, err
 }

@@ -85,7 +85,7 @@ CREATE TABLE docs (
 
 // schema2 adds slots of a day beside those of five minutes, and index rows, see
 // indexPast: those of the past, by which histories of types find what no search
-// does, and those of wide ranges by their low ends. Entries of other kinds than
+// does, and those of ranges by their width. Entries of other kinds than
 // the first five come with a new index.
 const schema2 = `
 INSERT INTO slots
@@ -131,5 +131,11 @@ func (c *conn) indexOld(row []driver.Value, unswept bool) error {
 	if deleted || !current && !unswept {
 		return c.addRows(pastRows(typ, parties), pos)
 	}
-	return c.addRows(wideRows(typ, parties, index), pos)
+	now, then := movedRows(typ, parties, index)
+	for _, d := range then {
+		if err := c.exec(sqlDropDate, d.h, d.high, pos); err != nil {
+			return err
+		}
+	}
+	return c.addRows(rows{dates: now}, pos)
 }

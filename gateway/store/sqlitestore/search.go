@@ -1,33 +1,36 @@
 package sqlitestore
 
 import (
+	"cmp"
 	"context"
 	"database/sql/driver"
 	"fmt"
-	"time"
 
-	"trellis.example/auth"
 	"trellis.example/gateway/store"
-	"trellis.example/gateway/store/sqlitestore/packed"
 )
 
 // maxCandidates is how many versions a search may examine.
 const maxCandidates = 10_000
 
-// Search implements store.Store. One clause, the most selective, yields the
-// positions of candidates, newest first; each candidate is then compared with
-// the whole query and the view.
+var errTooCostly = fmt.Errorf("%w: more than %d candidates; add a parameter that fewer resources match, such as identifier, patient or a narrower date",
+	store.ErrTooCostly, maxCandidates)
+
+// Search implements store.Store. For each part of the query one clause, the most
+// selective, yields the positions of candidates; each candidate is then compared
+// with the whole query and the view.
 func (s *Store) Search(ctx context.Context, q store.Query) (page store.Page, err error) {
 	q.Limit = min(max(q.Limit, 1), 1000)
 	err = s.snapshot(ctx, func(c *conn) error {
-		r := &search{ctx: ctx, conn: c, q: q}
-		if err := r.run(); err != nil {
-			return err
-		}
+		r := &search{conn: c, ctx: ctx, q: q, budget: maxCandidates}
+		err := r.run()
+		s.looked.Add(int64(r.cost.rows + r.cost.versions))
 		page = r.page
-		return nil
+		return err
 	})
-	return page, err
+	if err != nil {
+		return store.Page{}, err
+	}
+	return page, nil
 }
 
 // A search is one page being made.
@@ -35,12 +38,15 @@ type search struct {
 	*conn
 	ctx      context.Context
 	q        store.Query
-	now      int64 // the newest commit
-	low      int64 // candidates lie at or above it
-	high     int64 // and below this
+	parts    []store.Part // those whose type the view sees
+	parties  []string     // of the view
+	after    int64        // the position of q.After, when there is one
+	byCommit bool         // see sortByTime
 	examined int
+	budget   int // how many may be examined
+	cost     tally
 	page     store.Page
-	found    []int64 // positions of the page
+	found    []candidate // the page's
 }
 
 func (s *search) run() error {
@@ -51,20 +57,22 @@ func (s *search) run() error {
 	if err := s.openSnapshot(); err != nil {
 		return err
 	}
-	if !s.q.View.SeesType(s.q.Type) {
+	for _, p := range s.q.Parts() {
+		if s.q.View.SeesType(p.Type) {
+			s.parts = append(s.parts, p)
+		}
+	}
+	if len(s.parts) == 0 {
 		return nil
 	}
-	if err := s.bounds(); err != nil {
+	s.parties = viewParties(s.q.View)
+	if err := s.findAfter(); err != nil {
 		return err
 	}
-	src, err := s.source()
-	if err != nil {
+	if err := s.pick(); err != nil {
 		return err
 	}
-	if err := s.examine(src); err != nil {
-		return err
-	}
-	return s.loadBodies()
+	return s.finish()
 }
 
 func (s *search) openSnapshot() error {
@@ -76,229 +84,286 @@ func (s *search) openSnapshot() error {
 	if err != nil {
 		return err
 	}
-	s.now, s.page.Snapshot = now, now
-	if s.q.Snapshot != 0 {
-		s.page.Snapshot = s.q.Snapshot
-	}
+	s.page.Snapshot = cmp.Or(s.q.Snapshot, now)
 	if s.page.Snapshot > now || s.page.Snapshot < horizon {
 		return store.ErrExpired
 	}
 	return nil
 }
 
-// bounds works out between which positions candidates can lie.
-func (s *search) bounds() error {
-	first, last, err := s.seqRange(slotUpdated, updatedRange(s.q.Where))
-	if err != nil {
-		return err
-	}
-	s.low = first << posBits
-	s.high = (min(last, s.page.Snapshot) + 1) << posBits
-	if s.q.After == nil || s.q.Total {
+// findAfter works out where the page begins. A place that is not known, though
+// no version ever ceases to exist, is taken for the end of its commit.
+func (s *search) findAfter() error {
+	a := s.q.After
+	if a == nil {
 		return nil
 	}
-	end := (s.q.After.Seq + 1) << posBits
-	if pos, ok, err := s.positionAt(s.q.After.ID, end); err != nil {
-		return err
-	} else if ok && seqOf(pos) == s.q.After.Seq {
-		end = pos
+	pos, ok, err := s.positionAt(store.Key{Type: cmp.Or(a.Type, s.q.Type), ID: a.ID}, (a.Seq+1)<<posBits)
+	if s.after = a.Seq << posBits; ok && seqOf(pos) == a.Seq {
+		s.after = pos
 	}
-	s.high = min(s.high, end)
-	return nil
+	return err
 }
 
-// positionAt returns the position of the version of an id that was current
+// positionAt returns the position of the version of a key that was current
 // below the given position.
-func (s *search) positionAt(id string, below int64) (pos int64, ok bool, err error) {
-	h, err := s.head(store.Key{Type: s.q.Type, ID: id})
+func (c *conn) positionAt(k store.Key, below int64) (pos int64, ok bool, err error) {
+	h, err := c.head(k)
 	if err != nil || h.number == 0 {
 		return 0, false, err
 	}
 	if h.pos < below {
 		return h.pos, true, nil
 	}
-	return s.number(sqlPastAt, s.q.Type, id, below)
+	return c.number(sqlPastAt, k.Type, k.ID, below)
 }
 
-// examine goes through the candidates until the page is full, or through all
-// when they are to be counted.
-func (s *search) examine(src source) error {
-	batch := make([]int64, 0, manyRead)
-	for {
+// all returns the window in which candidates of some parts lie.
+func (s *search) all(up bool, parts ...store.Part) (window, error) {
+	w := window{up: up}
+	for i, p := range parts {
+		first, last, err := s.seqRange(slotUpdated, updatedRange(p.Where))
+		if err != nil {
+			return w, err
+		}
+		low, high := first<<posBits, (min(last, s.page.Snapshot)+1)<<posBits
+		if i == 0 {
+			w.low, w.high = low, high
+		}
+		w.low, w.high = min(w.low, low), max(w.high, high)
+	}
+	return w, nil
+}
+
+// pick chooses how the page is found.
+func (s *search) pick() error {
+	if len(s.q.Sort) > 0 {
+		return s.pickSorted()
+	}
+	return s.inOrder()
+}
+
+// inOrder goes through the candidates in natural order until the page is full,
+// or through all when they are to be counted.
+func (s *search) inOrder() error {
+	w, err := s.all(false, s.parts...)
+	if err != nil {
+		return err
+	}
+	if s.q.After != nil && !s.q.Total {
+		w = w.beyond(s.after)
+	}
+	return s.walk(s.feed(w), func(c *candidate) (bool, error) { return s.add(c, w), nil }, nil)
+}
+
+// add counts a match and puts it on the page; it reports whether the search can
+// end.
+func (s *search) add(c *candidate, w window) (full bool) {
+	if s.q.Total {
+		s.page.Total++
+	}
+	if s.q.After != nil && !w.before(s.after, c.pos) {
+		return false
+	}
+	return s.show(c) && !s.q.Total
+}
+
+// show puts a match on the page unless that is full.
+func (s *search) show(c *candidate) (full bool) {
+	if len(s.found) == s.q.Limit {
+		s.page.More = true
+		return true
+	}
+	s.found = append(s.found, *c)
+	return false
+}
+
+// walk calls each with the candidates that belong to the answer until it says
+// that it has enough, and behind, unless nil, after some with the last position
+// looked at.
+func (s *search) walk(f feed, each func(*candidate) (done bool, err error), behind func(pos int64) (done bool, err error)) error {
+	for n := min(s.q.Limit+1, 64); ; n = min(2*n, 256) {
 		if err := s.ctx.Err(); err != nil {
 			return err
 		}
-		batch = batch[:0]
-		for len(batch) < min(manyRead, 1+s.q.Limit) {
-			pos, ok, err := src.next()
+		cs, err := f.next(n)
+		if err != nil || len(cs) == 0 {
+			return err
+		}
+		for i := range cs {
+			shown, err := s.shows(&cs[i])
 			if err != nil {
 				return err
 			}
-			if !ok {
-				break
+			if !shown {
+				continue
 			}
-			batch = append(batch, pos)
+			if done, err := each(&cs[i]); done || err != nil {
+				return err
+			}
 		}
-		full, err := s.examineBatch(batch)
-		if err != nil || full || len(batch) == 0 {
+		if behind == nil {
+			continue
+		}
+		if done, err := behind(cs[len(cs)-1].pos); done || err != nil {
 			return err
 		}
 	}
 }
 
-func (s *search) examineBatch(batch []int64) (full bool, err error) {
-	loaded, err := s.candidates(batch)
-	if err != nil {
+// shows decides whether a candidate belongs to the answer.
+func (s *search) shows(c *candidate) (bool, error) {
+	s.cost.versions++
+	if s.examined++; s.examined > s.budget {
+		return false, errTooCostly
+	}
+	if c.deleted || !s.q.View.Sees(c.key.Type, c.access) {
+		return false, nil
+	}
+	meets, err := s.meets(c)
+	if err != nil || !meets {
 		return false, err
 	}
-	for _, pos := range batch {
-		if s.examined++; s.examined > maxCandidates {
-			return false, fmt.Errorf("%w: more than %d candidates; add a parameter that fewer resources match, such as identifier, patient or a narrower date",
-				store.ErrTooCostly, maxCandidates)
-		}
-		c, ok := loaded[pos]
-		if !ok {
+	return s.currentAt(c, s.page.Snapshot)
+}
+
+// meets reports whether the candidate is what one of the parts asks for.
+func (s *search) meets(c *candidate) (bool, error) {
+	for _, p := range s.parts {
+		if p.Type != c.key.Type {
 			continue
 		}
-		access, shown, err := s.shows(c)
-		if err != nil {
-			return false, err
+		if len(p.Where) > 0 {
+			if err := c.parse(); err != nil {
+				return false, err
+			}
 		}
-		if shown && s.add(c, access) {
+		if holdAll(p.Where, c) {
 			return true, nil
 		}
 	}
 	return false, nil
 }
 
-// add counts a match and puts it on the page; it reports whether the search
-// can end.
-func (s *search) add(c candidate, access auth.Access) (full bool) {
-	if s.q.Total {
-		s.page.Total++
-	}
-	seq := seqOf(c.pos)
-	if a := s.q.After; a != nil && (seq > a.Seq || seq == a.Seq && c.id <= a.ID) {
-		return false
-	}
-	if len(s.found) == s.q.Limit {
-		s.page.More = true
-		return !s.q.Total
-	}
-	s.found = append(s.found, c.pos)
-	s.page.Versions = append(s.page.Versions, store.Version{
-		Key: store.Key{Type: s.q.Type, ID: c.id}, Number: c.number,
-		Updated: time.UnixMilli(c.updated).UTC(), Access: access, Seq: seq,
-	})
-	return false
-}
-
-// A candidate is an undeleted version without its body.
-type candidate struct {
-	pos     int64
-	id      string
-	number  int
-	updated int64
-	entries []byte
-	head    int64  // the key's present version
-	access  []byte // the key's
-}
-
-func (s *search) candidates(batch []int64) (map[int64]candidate, error) {
-	loaded := make(map[int64]candidate, len(batch))
-	err := s.lookUp(sqlCandidate, sqlCandidates, batch, func(row []driver.Value) error {
-		c := candidate{
-			pos: integer(row[0]), id: text(row[1]), number: int(integer(row[2])), updated: integer(row[3]),
-			entries: bytesOf(row[4]), head: integer(row[5]), access: bytesOf(row[6]),
+func holdAll(where []store.Clause, c *candidate) bool {
+	for _, cl := range where {
+		if !cl.Holds(c.key.ID, c.updated, c.index) {
+			return false
 		}
-		loaded[c.pos] = c
-		return nil
-	}, s.q.Type)
-	return loaded, err
+	}
+	return true
 }
 
-// lookUp runs a query over positions, one or many at a time.
-func (s *search) lookUp(one, many string, pos []int64, each func([]driver.Value) error, first ...any) error {
-	for len(pos) > 0 {
-		sql, places, n := many, manyRead, min(len(pos), manyRead)
-		if n == 1 {
-			sql, places = one, 1
+// finish makes the page of what was found.
+func (s *search) finish() error {
+	if err := s.loadBodies(); err != nil {
+		return err
+	}
+	for i := range s.found {
+		c := &s.found[i]
+		v := c.version()
+		if s.q.KeysOnly {
+			v.Body = nil
 		}
-		args := append(make([]any, 0, len(first)+places), first...)
-		for i := range places {
-			if i < n {
-				args = append(args, pos[i])
-			} else {
-				args = append(args, int64(-1)) // there is none
+		if s.q.Values != "" {
+			if err := c.parse(); err != nil {
+				return err
+			}
+			for _, e := range c.index {
+				if e.Param == s.q.Values && e.Kind == store.Reference {
+					v.Values = append(v.Values, e.Value)
+				}
 			}
 		}
-		if err := s.query(sql, each, args...); err != nil {
-			return err
-		}
-		pos = pos[n:]
+		s.page.Versions = append(s.page.Versions, v)
+	}
+	if n := len(s.found); s.page.More && n > 0 {
+		last := &s.found[n-1]
+		s.page.Next = &store.Position{Seq: seqOf(last.pos), Type: last.key.Type, ID: last.key.ID, Number: last.number, Sort: last.sort}
 	}
 	return nil
 }
 
-// shows decides whether a candidate belongs to the answer, and returns its
-// access.
-func (s *search) shows(c candidate) (access auth.Access, shown bool, err error) {
-	if c.head != c.pos {
-		until, ok, err := s.number(sqlUntil, s.q.Type, c.id, c.number)
-		if err != nil || !ok || until <= s.page.Snapshot {
-			return access, false, err
-		}
-	}
-	access, err = packed.ParseAccess(c.access)
-	if err != nil || !s.q.View.Sees(s.q.Type, access) {
-		return access, false, damaged(err)
-	}
-	if len(s.q.Where) == 0 {
-		return access, true, nil
-	}
-	_, index, err := packed.ParseEntries(c.entries)
-	if err != nil {
-		return access, false, damaged(err)
-	}
-	for _, cl := range s.q.Where {
-		if !holds(cl, c, index) {
-			return access, false, nil
-		}
-	}
-	return access, true, nil
-}
-
-// holds reports whether a clause holds for a candidate with that index.
-func holds(cl store.Clause, c candidate, index []store.Index) bool {
-	for _, m := range cl.Any {
-		switch cl.Param {
-		case "_id":
-			if m.Value == c.id {
-				return true
-			}
-			continue
-		case "_lastUpdated":
-			if m.Holds(store.Date, store.Index{Low: c.updated, High: c.updated}) {
-				return true
-			}
-			continue
-		}
-		for _, e := range index {
-			if e.Param == cl.Param && e.Kind == cl.Kind && m.Holds(cl.Kind, e) {
-				return true
-			}
-		}
-	}
-	return false
-}
-
 func (s *search) loadBodies() error {
-	at := make(map[int64]int, len(s.found))
-	for i, pos := range s.found {
-		at[pos] = i
+	if s.q.KeysOnly {
+		return nil
 	}
-	return s.lookUp(sqlBodyAt, sqlBodiesAt, s.found, func(row []driver.Value) error {
-		s.page.Versions[at[integer(row[0])]].Body = bytesOf(row[1])
+	var ps []int64
+	at := make(map[int64]int, len(s.found))
+	for i, c := range s.found {
+		if !c.hasBody {
+			at[c.pos] = i
+			ps = append(ps, c.pos)
+		}
+	}
+	return s.lookUp(sqlBodyAt, sqlBodiesAt, ps, func(row []driver.Value) error {
+		s.found[at[integer(row[0])]].body = bytesOf(row[1])
 		return nil
 	})
+}
+
+// feed returns what yields the candidates of all parts.
+func (s *search) feed(w window) feed {
+	f := &searchFeed{search: s, window: w}
+	if len(s.parts) != 1 {
+		return f
+	}
+	p := s.parts[0]
+	hs := s.only(p)
+	if f.sure = hs != nil; !f.sure {
+		hs = s.first(p)
+	}
+	if len(hs) > 0 && len(hs) <= manyTerms {
+		f.terms = newTermFeed(s.conn, &s.cost, hs, w, columns{!s.q.KeysOnly, true})
+	}
+	return f
+}
+
+// A searchFeed begins with the terms that are likely to answer at once, and
+// looks for the best source when they did not.
+type searchFeed struct {
+	*search
+	window window
+	terms  *termFeed
+	sure   bool // there is no better source
+	rest   feed
+}
+
+func (f *searchFeed) next(n int) ([]candidate, error) {
+	if f.terms != nil {
+		cs, err := f.terms.next(n)
+		if err != nil || f.terms.done || f.sure {
+			// Bodies are worth reading along while nearly all are shown.
+			f.terms.want.bodies = f.terms.want.bodies && len(f.parts[0].Where) <= 1
+			return cs, err
+		}
+		f.window, f.terms = f.terms.window, nil
+		return cs, nil
+	}
+	if f.rest == nil {
+		src, err := f.sources(f.window)
+		if err != nil {
+			return nil, err
+		}
+		f.rest = &posFeed{conn: f.conn, src: src, want: columns{entries: true}}
+	}
+	return f.rest.next(n)
+}
+
+// sources returns the candidates of all parts within the window.
+func (s *search) sources(w window) (source, error) {
+	u := &union{window: w}
+	for _, p := range s.parts {
+		own, err := s.all(w.up, p)
+		if err != nil {
+			return nil, err
+		}
+		own.low, own.high = max(own.low, w.low), min(own.high, w.high)
+		src, err := s.source(p, own)
+		if err != nil {
+			return nil, err
+		}
+		u.srcs = append(u.srcs, src)
+	}
+	return u, nil
 }

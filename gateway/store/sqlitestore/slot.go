@@ -97,7 +97,7 @@ func instants(m store.Match) timeRange {
 func updatedRange(where []store.Clause) timeRange {
 	r := anyTime
 	for _, c := range where {
-		if c.Param != "_lastUpdated" || len(c.Any) == 0 {
+		if len(c.Together) > 0 || c.Param != "_lastUpdated" || c.Not || len(c.Any) == 0 {
 			continue
 		}
 		hull := timeRange{math.MaxInt64, math.MinInt64}

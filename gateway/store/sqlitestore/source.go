@@ -2,148 +2,13 @@ package sqlitestore
 
 import (
 	"database/sql/driver"
-	"math"
 	"slices"
-
-	"trellis.example/gateway/store"
 )
 
-// maxCollected is how many positions a range of dates or texts may yield, which
-// are not in order and so must all be fetched; beyond it another clause leads.
-const maxCollected = 2000
-
-// A source yields positions of candidates, each once, from the highest down.
+// A source yields positions of candidates, each once, in the order of its
+// window.
 type source interface {
 	next() (pos int64, ok bool, err error)
-}
-
-// source chooses the clause that leads: ids, then selective entries, then
-// common ones under the view's parties, then the type itself.
-func (s *search) source() (source, error) {
-	for _, c := range s.q.Where {
-		if c.Param == "_id" {
-			return s.byID(c)
-		}
-	}
-	for _, common := range []bool{false, true} {
-		parties := []string{""}
-		if common {
-			parties = viewParties(s.q.View)
-		}
-		for _, c := range s.q.Where {
-			if c.Common == common && isExact(c.Kind) {
-				return s.byTerms(c, parties), nil
-			}
-		}
-		for _, c := range s.q.Where {
-			if c.Common == common && (c.Kind == store.Date || c.Kind == store.Text) && c.Param != "_lastUpdated" {
-				if src, ok, err := s.collect(c, parties); ok || err != nil {
-					return src, err
-				}
-			}
-		}
-	}
-	var hs []int64
-	for _, p := range viewParties(s.q.View) {
-		hs = append(hs, term(s.q.Type, p, typeParam, "", ""))
-	}
-	return s.merge(hs), nil
-}
-
-func isExact(k store.Kind) bool {
-	return k == store.Token || k == store.Reference || k == store.URI
-}
-
-func (s *search) byID(c store.Clause) (source, error) {
-	var l list
-	for _, m := range c.Any {
-		pos, ok, err := s.positionAt(m.Value, s.high)
-		if err != nil {
-			return nil, err
-		}
-		if ok {
-			l = append(l, pos)
-		}
-	}
-	return s.sorted(l), nil
-}
-
-func (s *search) byTerms(c store.Clause, parties []string) source {
-	var hs []int64
-	for _, p := range parties {
-		for _, m := range c.Any {
-			hs = append(hs, term(s.q.Type, p, c.Param, kindName(c.Kind), m.Value))
-		}
-	}
-	return s.merge(hs)
-}
-
-// collect fetches the positions of a range of dates or texts; ok is false when
-// they are too many or the index cannot answer.
-func (s *search) collect(c store.Clause, parties []string) (source, bool, error) {
-	var l list
-	for _, p := range parties {
-		h := term(s.q.Type, p, c.Param, kindName(c.Kind), "")
-		for _, m := range c.Any {
-			sql, args, ok := rangeQuery(c.Kind, h, m)
-			if !ok {
-				return nil, false, nil
-			}
-			room := maxCollected - len(l) + 1
-			err := s.query(sql, func(row []driver.Value) error {
-				l = append(l, integer(row[0]))
-				return nil
-			}, append(args, room)...)
-			if err != nil || len(l) > maxCollected {
-				return nil, false, err
-			}
-		}
-	}
-	return s.sorted(l), true, nil
-}
-
-// rangeQuery returns the query for all entries that can match. Dates are
-// indexed by their end.
-func rangeQuery(kind store.Kind, h int64, m store.Match) (sql string, args []any, ok bool) {
-	if kind == store.Text {
-		if end, ok := after(m.Value); ok {
-			return sqlTextsTo, []any{h, []byte(m.Value), end}, true
-		}
-		return sqlTexts, []any{h, []byte(m.Value)}, true
-	}
-	r := timeRange{m.Low, math.MaxInt64}
-	switch m.Op {
-	case "", "eq":
-		r.high = m.High
-	case "gt", "ge", "sa", "ap":
-	case "eb":
-		r = timeRange{math.MinInt64, m.Low}
-	default:
-		return "", nil, false
-	}
-	return sqlDates, []any{h, r.low, r.high}, true
-}
-
-// after returns the first value above all that begin with the prefix.
-func after(prefix string) ([]byte, bool) {
-	b := []byte(prefix)
-	for len(b) > 0 {
-		if last := len(b) - 1; b[last] < 0xff {
-			b[last]++
-			return b, true
-		}
-		b = b[:len(b)-1]
-	}
-	return nil, false
-}
-
-// sorted makes a source of positions in any order.
-func (s *search) sorted(l list) source {
-	l = slices.DeleteFunc(l, func(pos int64) bool { return pos < s.low || pos >= s.high })
-	slices.Sort(l)
-	l = slices.Compact(l)
-	slices.Reverse(l)
-	return &l
 }
 
 // A list is a source of positions in order.
@@ -158,82 +23,173 @@ func (l *list) next() (int64, bool, error) {
 	return pos, true, nil
 }
 
-// merge makes a source of the positions under any of the terms.
-func (s *search) merge(hs []int64) source {
-	slices.Sort(hs)
-	hs = slices.Compact(hs)
-	m := &merged{last: math.MaxInt64}
-	for _, h := range hs {
-		m.streams = append(m.streams, &stream{search: s, h: h, high: s.high})
-	}
-	return m
+// A union merges sources of one direction.
+type union struct {
+	window window
+	srcs   []source
+	heads  []int64
+	primed bool
 }
 
-type merged struct {
-	streams []*stream
-	last    int64
-}
-
-func (m *merged) next() (int64, bool, error) {
-	best, found := int64(0), false
-	for _, st := range m.streams {
-		pos, ok, err := st.below(m.last)
-		if err != nil {
-			return 0, false, err
-		}
-		if ok && (!found || pos > best) {
-			best, found = pos, true
-		}
-	}
-	m.last = best
-	return best, found, nil
-}
-
-// A stream reads the positions under one term, some at a time.
-type stream struct {
-	*search
-	h    int64
-	high int64 // what is not fetched yet lies below it
-	buf  []int64
-	size int
-	done bool
-}
-
-// below drops positions until the first one is below the given.
-func (st *stream) below(pos int64) (int64, bool, error) {
-	for {
-		for len(st.buf) > 0 {
-			if st.buf[0] < pos {
-				return st.buf[0], true, nil
+func (u *union) next() (pos int64, ok bool, err error) {
+	if !u.primed {
+		u.primed = true
+		u.heads = make([]int64, len(u.srcs))
+		for i := len(u.srcs) - 1; i >= 0; i-- {
+			if err := u.advance(i); err != nil {
+				return 0, false, err
 			}
-			st.buf = st.buf[1:]
 		}
-		if st.done {
-			return 0, false, nil
+	}
+	for _, h := range u.heads {
+		if !ok || u.window.before(h, pos) {
+			pos, ok = h, true
 		}
-		if err := st.fetch(); err != nil {
+	}
+	for i := len(u.heads) - 1; i >= 0; i-- {
+		if u.heads[i] == pos {
+			if err := u.advance(i); err != nil {
+				return 0, false, err
+			}
+		}
+	}
+	return pos, ok, nil
+}
+
+// advance moves a source on, and drops it at its end.
+func (u *union) advance(i int) error {
+	pos, ok, err := u.srcs[i].next()
+	if ok {
+		u.heads[i] = pos
+		return err
+	}
+	u.srcs = slices.Delete(u.srcs, i, i+1)
+	u.heads = slices.Delete(u.heads, i, i+1)
+	return err
+}
+
+// A stream reads the positions under one exact term, some at a time.
+type stream struct {
+	*conn
+	*tally
+	h      int64
+	window window // what is not fetched yet
+	buf    []int64
+	size   int // of the next fetch
+	read   int // rows so far
+	done   bool
+}
+
+func (st *stream) next() (int64, bool, error) {
+	if len(st.buf) == 0 {
+		if err := st.fetch(); err != nil || len(st.buf) == 0 {
 			return 0, false, err
 		}
 	}
+	pos := st.buf[0]
+	st.buf = st.buf[1:]
+	return pos, true, nil
 }
 
 // fetch reads as many positions as a page needs, and then ever more.
 func (st *stream) fetch() error {
-	if st.size == 0 {
-		st.size = min(st.q.Limit+1, 64)
-	} else {
-		st.size = min(2*st.size, 1024)
+	if st.done || st.window.isEmpty() {
+		st.done = true
+		return nil
 	}
-	st.buf = st.buf[:0]
-	err := st.query(sqlExact, func(row []driver.Value) error {
+	sql := sqlExact
+	if st.window.up {
+		sql = sqlExactUp
+	}
+	n := 0
+	err := st.query(sql, func(row []driver.Value) error {
+		n++
 		st.buf = append(st.buf, integer(row[0]))
 		return nil
-	}, st.h, st.low, st.high, st.size)
+	}, st.h, st.window.low, st.window.high, st.size)
 	if err != nil {
 		return err
 	}
-	if st.done = len(st.buf) < st.size; !st.done {
-		st.high = st.buf[len(st.buf)-1]
+	st.rows += n
+	st.read += n
+	if st.done = n < st.size; !st.done {
+		st.window = st.window.beyond(st.buf[len(st.buf)-1])
+	}
+	st.size = min(2*st.size, 1024)
+	return nil
+}
+
+// streams are the positions under any of some terms.
+type streams []*stream
+
+// firstFetch is how many positions a stream reads at first.
+const firstFetch = 32
+
+func newStreams(c *conn, t *tally, hs []int64, w window) streams {
+	hs = slices.Clone(hs)
+	slices.Sort(hs)
+	var all streams
+	for _, h := range slices.Compact(hs) {
+		all = append(all, &stream{conn: c, tally: t, h: h, window: w, size: firstFetch})
+	}
+	return all
+}
+
+func (all streams) source(w window) source {
+	u := &union{window: w}
+	for _, st := range all {
+		u.srcs = append(u.srcs, st)
+	}
+	return u
+}
+
+// probe reads ahead until it knows all positions, or n of each stream.
+func (all streams) probe(n int) error {
+	for _, st := range all {
+		for !st.done && st.read < n {
+			if err := st.fetch(); err != nil {
+				return err
+			}
+		}
 	}
 	return nil
+}
+
+func (all streams) done() bool {
+	for _, st := range all {
+		if !st.done {
+			return false
+		}
+	}
+	return true
+}
+
+func (all streams) read() (n int) {
+	for _, st := range all {
+		n += st.read
+	}
+	return n
+}
+
+// spread estimates how far apart the positions lie.
+func (all streams) spread(w window) float64 {
+	known, n := w, 1
+	for _, st := range all {
+		if !st.done && st.read > 0 {
+			edge := st.buf[len(st.buf)-1]
+			if w.up {
+				known.high = min(known.high, edge+1)
+			} else {
+				known.low = max(known.low, edge)
+			}
+		}
+	}
+	for _, st := range all {
+		for _, pos := range st.buf {
+			if known.contains(pos) {
+				n++
+			}
+		}
+	}
+	return float64(known.high-known.low) / float64(n)
 }

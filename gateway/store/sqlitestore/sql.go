@@ -1,6 +1,9 @@
 package sqlitestore
 
-import "strings"
+import (
+	"fmt"
+	"strings"
+)
 
 // The statements of the store. All are in the list below, over which a test
 // runs EXPLAIN QUERY PLAN: none may scan a table or sort. They say LIMIT ? + 0
@@ -31,13 +34,22 @@ const (
 	sqlHistory = `SELECT p.pos, p.number, v.updated, v.deleted, v.body
 		FROM past p CROSS JOIN versions v ON v.pos = p.pos
 		WHERE p.type = ? AND p.id = ? AND p.number < ? ORDER BY p.number DESC LIMIT ? + 0`
-	sqlUntil     = `SELECT until FROM past WHERE type = ? AND id = ? AND number = ?`
-	sqlPastAt    = `SELECT pos FROM past WHERE type = ? AND id = ? AND pos < ? ORDER BY number DESC LIMIT 1`
-	sqlExact     = `SELECT pos FROM exact WHERE h = ? AND pos >= ? AND pos < ? ORDER BY pos DESC LIMIT ? + 0`
-	sqlDates     = `SELECT pos FROM dates WHERE h = ? AND high >= ? AND high <= ? LIMIT ? + 0`
-	sqlTexts     = `SELECT pos FROM texts WHERE h = ? AND value >= ? LIMIT ? + 0`
-	sqlTextsTo   = `SELECT pos FROM texts WHERE h = ? AND value >= ? AND value < ? LIMIT ? + 0`
-	sqlSlotRange = `SELECT min(first), max(last) FROM slots WHERE kind = ? AND slot >= ? AND slot <= ?`
+	sqlUntil       = `SELECT until FROM past WHERE type = ? AND id = ? AND number = ?`
+	sqlPastPos     = `SELECT pos FROM past WHERE type = ? AND id = ? AND number = ?`
+	sqlPastEntries = `SELECT v.entries FROM past p CROSS JOIN versions v ON v.pos = p.pos WHERE p.type = ? AND p.id = ? AND p.number = ?`
+	sqlPastTime    = `SELECT v.updated FROM past p CROSS JOIN versions v ON v.pos = p.pos WHERE p.type = ? AND p.id = ? AND p.number = ?`
+	sqlHeadTime    = `SELECT v.updated FROM heads h CROSS JOIN versions v ON v.pos = h.pos WHERE h.type = ? AND h.id = ? AND h.number = ?`
+	sqlPastAt      = `SELECT pos FROM past WHERE type = ? AND id = ? AND pos < ? ORDER BY number DESC LIMIT 1`
+	sqlExact       = `SELECT pos FROM exact WHERE h = ? AND pos >= ? AND pos < ? ORDER BY pos DESC LIMIT ? + 0`
+	sqlExactUp     = `SELECT pos FROM exact WHERE h = ? AND pos >= ? AND pos < ? ORDER BY pos LIMIT ? + 0`
+	sqlDatesDown   = `SELECT high, pos FROM dates WHERE h = ? AND (high, pos) < (?, ?) ORDER BY high DESC, pos DESC LIMIT ? + 0`
+	sqlDatesUp     = `SELECT high, pos FROM dates WHERE h = ? AND (high, pos) > (?, ?) ORDER BY high, pos LIMIT ? + 0`
+	sqlEdgeDown    = `SELECT slot FROM slots WHERE kind = ? AND slot <= ? AND first <= ? ORDER BY slot DESC LIMIT 1`
+	sqlEdgeUp      = `SELECT slot FROM slots WHERE kind = ? AND slot >= ? AND last >= ? ORDER BY slot LIMIT 1`
+	sqlDates       = `SELECT pos FROM dates WHERE h = ? AND high >= ? AND high <= ? LIMIT ? + 0`
+	sqlTexts       = `SELECT pos FROM texts WHERE h = ? AND value >= ? LIMIT ? + 0`
+	sqlTextsTo     = `SELECT pos FROM texts WHERE h = ? AND value >= ? AND value < ? LIMIT ? + 0`
+	sqlSlotRange   = `SELECT min(first), max(last) FROM slots WHERE kind = ? AND slot >= ? AND slot <= ?`
 
 	sqlClaim      = `SELECT expires, answer FROM claims WHERE scope = ? AND key = ?`
 	sqlTakeClaim  = `INSERT INTO claims VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE SET expires = excluded.expires, answer = excluded.answer`
@@ -108,13 +120,14 @@ var (
 	sqlBodiesAt   = `SELECT pos, body FROM versions WHERE pos IN (` + marks(manyRead) + `)`
 	statements    = []string{
 		sqlNextSeq, sqlMeta, sqlNow, sqlSetMeta, sqlHead, sqlNewHead, sqlMoveHead, sqlNewPast, sqlNewClosed, sqlNewVersion, sqlSlot,
-		sqlRead, sqlReadPast, sqlHistory, sqlUntil, sqlPastAt, sqlExact, sqlDates, sqlTexts, sqlTextsTo, sqlSlotRange,
+		sqlRead, sqlReadPast, sqlHistory, sqlUntil, sqlPastPos, sqlPastEntries, sqlPastTime, sqlHeadTime, sqlPastAt, sqlExact, sqlExactUp, sqlDatesDown, sqlDatesUp, sqlEdgeDown, sqlEdgeUp, sqlDates, sqlTexts, sqlTextsTo, sqlSlotRange,
 		sqlClaim, sqlTakeClaim, sqlFreeClaims, sqlEventByID, sqlPartBusy, sqlNewEvent, sqlReady, sqlLease, sqlLeased,
 		sqlGiveBack, sqlDropEvent, sqlNextInPart, sqlNewAudit, sqlAuditFrom, sqlAuditBack, sqlAuditByTerm,
 		sqlBlobByHash, sqlNewBlob, sqlTouchBlob, sqlNewChunk, sqlChunks, sqlNewRef, sqlRefs, sqlOldBlobs, sqlRefExists,
 		sqlSettleBlob, sqlDropBlob, sqlDropChunks, sqlDropRefs, sqlOldClosed, sqlClosed, sqlIndexed, sqlDropClosed, sqlDropExact, sqlDropDate,
 		sqlDropText, sqlNewDate, sqlNewText, sqlDoc, sqlDocs, sqlNewDoc, sqlDropDoc,
 		sqlNewExact, sqlNewExacts, sqlNewTerm, sqlNewTerms, sqlCandidate, sqlCandidates, sqlBodyAt, sqlBodiesAt,
+		sqlUnder1, sqlUnder2, sqlUnder4, sqlUnderUp1, sqlUnderUp2, sqlUnderUp4,
 	}
 )
 
@@ -126,9 +139,48 @@ func insertTerms(n int) string {
 	return `INSERT OR IGNORE INTO audit_terms VALUES ` + strings.TrimSuffix(strings.Repeat(`(?, ?), `, n), `, `)
 }
 
+// candidateColumns are what is read of a version and its key. The first two
+// parameters ask for the body and the entries.
+const candidateColumns = `v.pos, v.type, v.id, v.number, v.updated, v.deleted, iif(?2, v.entries, NULL), h.pos, h.access, iif(?1, v.body, NULL)`
+
 func selectCandidates(n int) string {
-	return `SELECT v.pos, v.id, v.number, v.updated, v.entries, h.pos, h.access
-		FROM versions v CROSS JOIN heads h ON h.type = v.type AND h.id = v.id WHERE v.type = ? AND v.deleted = 0 AND v.pos IN (` + marks(n) + `)`
+	return `SELECT ` + candidateColumns + `
+		FROM versions v CROSS JOIN heads h ON h.type = v.type AND h.id = v.id WHERE v.pos IN (` + marks(n) + `)`
+}
+
+// The statements that read versions under so many terms, downwards and upwards.
+var (
+	sqlUnder1   = selectUnder(1, " DESC")
+	sqlUnder2   = selectUnder(2, " DESC")
+	sqlUnder4   = selectUnder(4, " DESC")
+	sqlUnderUp1 = selectUnder(1, "")
+	sqlUnderUp2 = selectUnder(2, "")
+	sqlUnderUp4 = selectUnder(4, "")
+)
+
+func sqlUnder(terms int, up bool) string {
+	switch {
+	case terms == 1 && up:
+		return sqlUnderUp1
+	case terms == 1:
+		return sqlUnder1
+	case terms == 2 && up:
+		return sqlUnderUp2
+	case terms == 2:
+		return sqlUnder2
+	case up:
+		return sqlUnderUp4
+	}
+	return sqlUnder4
+}
+
+func selectUnder(n int, order string) string {
+	terms := make([]string, n)
+	for i := range terms {
+		terms[i] = fmt.Sprintf(`SELECT pos FROM exact WHERE h = ?%d AND pos >= ?3 AND pos < ?4`, 6+i)
+	}
+	return `SELECT ` + candidateColumns + ` FROM (` + strings.Join(terms, ` UNION `) + ` ORDER BY pos` + order + ` LIMIT ?5 + 0) e
+		CROSS JOIN versions v ON v.pos = e.pos CROSS JOIN heads h ON h.type = v.type AND h.id = v.id`
 }
 
 func marks(n int) string { return strings.TrimSuffix(strings.Repeat(`?, `, n), `, `) }

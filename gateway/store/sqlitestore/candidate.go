@@ -1,0 +1,237 @@
+package sqlitestore
+
+import (
+	"database/sql/driver"
+	"slices"
+	"time"
+
+	"trellis.example/auth"
+	"trellis.example/gateway/store"
+	"trellis.example/gateway/store/sqlitestore/packed"
+)
+
+// A candidate is a version that may belong to an answer.
+type candidate struct {
+	pos     int64
+	key     store.Key
+	number  int
+	updated int64
+	deleted bool
+	entries []byte
+	head    int64 // the key's present version
+	access  auth.Access
+	index   []store.Index // of entries, once they are parsed
+	parsed  bool
+	body    []byte
+	hasBody bool
+	sort    []byte // see store.SortKey
+}
+
+// readCandidate reads a row of candidateColumns.
+func readCandidate(row []driver.Value) (c candidate, err error) {
+	c = candidate{
+		pos: integer(row[0]), key: store.Key{Type: text(row[1]), ID: text(row[2])}, number: int(integer(row[3])),
+		updated: integer(row[4]), deleted: integer(row[5]) != 0, entries: bytesOf(row[6]), head: integer(row[7]),
+	}
+	c.body, c.hasBody = row[9].([]byte)
+	c.access, err = packed.ParseAccess(bytesOf(row[8]))
+	return c, damaged(err)
+}
+
+func (c *candidate) parse() error {
+	if c.parsed {
+		return nil
+	}
+	_, index, err := packed.ParseEntries(c.entries)
+	c.index, c.parsed = index, true
+	return damaged(err)
+}
+
+func (c *candidate) version() store.Version {
+	v := store.Version{
+		Key: c.key, Number: c.number, Updated: time.UnixMilli(c.updated).UTC(), Deleted: c.deleted,
+		Access: c.access, Seq: seqOf(c.pos),
+	}
+	if !c.deleted {
+		v.Body = c.body
+	}
+	return v
+}
+
+// currentAt reports whether the version was current at the snapshot, which it
+// does not lie above.
+func (c *conn) currentAt(v *candidate, snapshot int64) (bool, error) {
+	if v.head == v.pos {
+		return true, nil
+	}
+	until, ok, err := c.number(sqlUntil, v.key.Type, v.key.ID, v.number)
+	return ok && until > snapshot, err
+}
+
+// A window is where positions are looked for, and in which order: down from
+// high, which does not belong to it, or up from low, which does.
+type window struct {
+	low, high int64
+	up        bool
+}
+
+// beyond returns what is left of the window after a position.
+func (w window) beyond(pos int64) window {
+	if w.up {
+		w.low = max(w.low, pos+1)
+	} else {
+		w.high = min(w.high, pos)
+	}
+	return w
+}
+
+func (w window) contains(pos int64) bool { return w.low <= pos && pos < w.high }
+
+func (w window) isEmpty() bool { return w.low >= w.high }
+
+// before reports whether a comes before b in the window's order.
+func (w window) before(a, b int64) bool {
+	if w.up {
+		return a < b
+	}
+	return a > b
+}
+
+func (w window) sort(ps []int64) []int64 {
+	ps = slices.DeleteFunc(ps, func(pos int64) bool { return !w.contains(pos) })
+	slices.Sort(ps)
+	ps = slices.Compact(ps)
+	if !w.up {
+		slices.Reverse(ps)
+	}
+	return ps
+}
+
+// A feed yields candidates in the order of its window, at most n at a time;
+// none at its end.
+type feed interface {
+	next(n int) ([]candidate, error)
+}
+
+// A tally counts what a search costs: rows of an index stepped over and
+// versions looked at.
+type tally struct{ rows, versions int }
+
+// A termFeed reads the versions under a few exact terms, each with a single
+// statement for index, version and key.
+type termFeed struct {
+	*conn
+	*tally
+	hs     []int64 // as many as there is a statement for
+	window window
+	want   columns
+	done   bool
+}
+
+// columns are what is read of candidates beside the rest.
+type columns struct{ bodies, entries bool }
+
+// manyTerms is how many terms a termFeed can have.
+const manyTerms = 4
+
+func newTermFeed(c *conn, t *tally, hs []int64, w window, want columns) *termFeed {
+	hs = slices.Clone(hs)
+	slices.Sort(hs)
+	hs = slices.Compact(hs)
+	if len(hs) == 0 {
+		return &termFeed{done: true}
+	}
+	for len(hs) != 1 && len(hs) != 2 && len(hs) != manyTerms {
+		hs = append(hs, hs[0])
+	}
+	return &termFeed{conn: c, tally: t, hs: hs, window: w, want: want}
+}
+
+func (f *termFeed) next(n int) (cs []candidate, err error) {
+	if f.done || f.window.isEmpty() {
+		return nil, nil
+	}
+	args := append(make([]any, 0, 5+manyTerms), flag(f.want.bodies), flag(f.want.entries), f.window.low, f.window.high, int64(n))
+	for _, h := range f.hs {
+		args = append(args, h)
+	}
+	err = f.query(sqlUnder(len(f.hs), f.window.up), func(row []driver.Value) error {
+		c, err := readCandidate(row)
+		cs = append(cs, c)
+		return err
+	}, args...)
+	f.rows += len(cs)
+	f.done = len(cs) < n
+	if len(cs) > 0 {
+		f.window = f.window.beyond(cs[len(cs)-1].pos)
+	}
+	return cs, err
+}
+
+// newFeed returns the versions under the terms, as it is fastest.
+func newFeed(c *conn, t *tally, hs []int64, w window, want columns) feed {
+	if len(hs) <= manyTerms {
+		return newTermFeed(c, t, hs, w, want)
+	}
+	return &posFeed{conn: c, src: newStreams(c, t, hs, w).source(w), want: want}
+}
+
+// A posFeed looks up the versions at the positions of a source.
+type posFeed struct {
+	*conn
+	src  source
+	want columns
+	buf  []int64
+}
+
+func (f *posFeed) next(n int) ([]candidate, error) {
+	f.buf = f.buf[:0]
+	for len(f.buf) < n {
+		pos, ok, err := f.src.next()
+		if err != nil {
+			return nil, err
+		}
+		if !ok {
+			break
+		}
+		f.buf = append(f.buf, pos)
+	}
+	return f.candidates(f.buf, f.want)
+}
+
+// candidates returns the versions at the positions, in their order.
+func (c *conn) candidates(ps []int64, want columns) ([]candidate, error) {
+	at := make(map[int64]int, len(ps))
+	for i, pos := range ps {
+		at[pos] = i
+	}
+	cs := make([]candidate, len(ps))
+	err := c.lookUp(sqlCandidate, sqlCandidates, ps, func(row []driver.Value) (err error) {
+		cs[at[integer(row[0])]], err = readCandidate(row)
+		return err
+	}, flag(want.bodies), flag(want.entries))
+	return slices.DeleteFunc(cs, func(c candidate) bool { return c.number == 0 }), err
+}
+
+// lookUp runs a query over positions, one or many at a time.
+func (c *conn) lookUp(one, many string, pos []int64, each func([]driver.Value) error, first ...any) error {
+	for len(pos) > 0 {
+		sql, places, n := many, manyRead, min(len(pos), manyRead)
+		if n == 1 {
+			sql, places = one, 1
+		}
+		args := append(make([]any, 0, len(first)+places), first...)
+		for i := range places {
+			if i < n {
+				args = append(args, pos[i])
+			} else {
+				args = append(args, int64(-1)) // there is none
+			}
+		}
+		if err := c.query(sql, each, args...); err != nil {
+			return err
+		}
+		pos = pos[n:]
+	}
+	return nil
+}
