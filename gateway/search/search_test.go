@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"trellis.example/auth"
 	"trellis.example/fhir"
 	"trellis.example/fhir/definitions"
 	"trellis.example/gateway/store"
@@ -211,25 +212,48 @@ func TestLongValuesAreFound(t *testing.T) {
 	}
 }
 
-// FuzzParse: whatever a stranger asks, the answer is a query or a 400 that does
-// not repeat what was asked.
+// FuzzParse: whatever a stranger asks, the answer is a query that a store can be
+// asked, and that reads the same again, or a 400 that does not repeat what was
+// asked.
 func FuzzParse(f *testing.F) {
-	f.Add("status", "active")
-	f.Add("identifier", `a\|b|c,d`)
-	f.Add("_lastUpdated", "ge2026-01-01T00:00:00+01:00")
-	f.Add("subject:Patient", "1")
+	f.Add("ServiceRequest", "status", "active")
+	f.Add("ServiceRequest", "identifier", `a\|b|c,d`)
+	f.Add("Task", "_lastUpdated", "ge2026-01-01T00:00:00+01:00")
+	f.Add("Task", "subject:Patient", "1")
+	f.Add("ServiceRequest", "encounter.patient.name:exact", "Ann")
+	f.Add("Patient", "_has:Observation:patient:code-value-quantity", "a$gt5.4|http://unitsofmeasure.org|mg")
+	f.Add("Location", "near", "51.5|-0.12|2|km")
+	f.Add("Patient", "identifier:of-type", "a|b|c")
+	f.Add("ValueSet", "url:above", "http://a.example/b/c")
+	f.Add("Task", "_sort", "-status,_id")
+	f.Add("Task", "_revinclude:iterate", "Provenance:target")
+	f.Add("RiskAssessment", "probability", "ap1.50e-3")
+	f.Add("", "_type", "Task,Patient")
 	r := registry()
-	f.Fuzz(func(t *testing.T, name, value string) {
-		_, err := r.Parse([]string{"ServiceRequest"}, url.Values{name: {value}}, false)
+	f.Fuzz(func(t *testing.T, typ, name, value string) {
+		var types []string
+		if r.IsResource(typ) {
+			types = []string{typ}
+		}
+		q, err := r.Parse(types, url.Values{name: {value}}, false)
 		if err == nil {
+			again, err := r.Parse(types, q.Applied, false)
+			if err != nil || again.Conditions() != q.Conditions() || !reflect.DeepEqual(again.Sort, q.Sort) {
+				t.Fatalf("what was applied reads otherwise: %v", err)
+			}
+			if _, err := r.Resolve(t.Context(), &memory{reg: r, seq: 1}, auth.SystemView(), q, 0); err != nil {
+				t.Fatalf("Resolve over nothing: %v", err)
+			}
 			return
 		}
 		e := fhir.AsError(err)
 		if e.HTTPStatus() != 400 {
 			t.Fatalf("status %d", e.HTTPStatus())
 		}
-		if len(value) > 12 && strings.Contains(e.Error(), value) {
-			t.Fatalf("the error repeats the value %q", value)
+		for _, is := range e.Issues {
+			if len(value) > 12 && strings.Contains(strings.TrimPrefix(is.Source, "parameter "+name)+is.Text, value) {
+				t.Fatalf("the error repeats the value %q", value)
+			}
 		}
 	})
 }
@@ -237,17 +261,16 @@ func FuzzParse(f *testing.F) {
 // FuzzIndex: any resource can be indexed, and each entry is narrow.
 func FuzzIndex(f *testing.F) {
 	f.Add([]byte(`{"resourceType":"ServiceRequest","subject":{"reference":"Patient/1"},"category":[{"coding":7}],"occurrenceTiming":{"event":["2020"]}}`))
+	for _, doc := range []string{patientDoc, requestDoc, observationDoc, riskDoc, conditionDoc, locationDoc, documentDoc, vsDoc, bundleDoc} {
+		f.Add([]byte(doc))
+	}
 	r := registry()
 	f.Fuzz(func(t *testing.T, in []byte) {
 		res, err := fhir.Decode(in)
 		if err != nil || !r.IsResource(res.Type()) {
 			return
 		}
-		for _, ix := range r.Index(res) {
-			if len(ix.Value) > maxValue || len(ix.System) > maxValue || ix.Low > ix.High {
-				t.Fatalf("entry %+v", ix)
-			}
-		}
+		checkIndex(t, res.Type(), r.Index(res))
 	})
 }
 
@@ -260,5 +283,24 @@ func BenchmarkIndex(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
 		r.Index(res)
+	}
+}
+
+func BenchmarkParse(b *testing.B) {
+	params := url.Values{"patient": {"Patient/1"}, "status": {"active,draft"}, "authored": {"ge2026-01-01"}, "_count": {"20"}, "_sort": {"-authored"}}
+	r := registry()
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := r.Parse([]string{"ServiceRequest"}, params, false); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+func BenchmarkReferrers(b *testing.B) {
+	r := registry()
+	b.ReportAllocs()
+	for b.Loop() {
+		r.Referrers(store.Key{Type: "Patient", ID: "p"})
 	}
 }
