@@ -36,9 +36,9 @@ func TestTransactionIsAllOrNothing(t *testing.T) {
 			{"reference to nobody", 422, []string{"Bundle.entry[1].resource.patient.reference"}, edit(t, good, `"patient": {"reference": "urn:uuid:3f0a1c52-0000-4000-8000-000000000001"}`, `"patient": {"reference": "Patient/nobody"}`)},
 			{"somebody else's name", 422, []string{"Bundle.entry[2].resource.requester"}, edit(t, good, "Y99001\"}, \"display\": \"Demo Surgery", "Y99002\"}, \"display\": \"Demo Surgery")},
 			{"own security label", 422, []string{"Bundle.entry[1].resource.meta.security[0]"}, edit(t, good, `"resourceType": "Consent",`, `"resourceType": "Consent", "meta": {"security": [{"code": "R"}]},`)},
-			{"PUT", 400, []string{"Bundle.entry[0].request.method"}, edit(t, good, `"method": "POST"`, `"method": "PUT"`)},
+			{"PUT", 400, []string{"Bundle.entry[0].request.url"}, edit(t, good, `"method": "POST"`, `"method": "PUT"`)},
 			{"not a type of this role", 403, nil, edit(t, good, `"resourceType": "RiskAssessment"`, `"resourceType": "CarePlan"`, `"url": "RiskAssessment"`, `"url": "CarePlan"`)},
-			{"batch", 400, nil, edit(t, good, `"transaction"`, `"batch"`)},
+			{"collection", 400, nil, edit(t, good, `"transaction"`, `"collection"`)},
 			{"duplicate key", 400, nil, edit(t, good, `"type": "transaction"`, `"type": "transaction", "type": "batch"`)},
 			{"not UTF-8", 400, nil, edit(t, good, "Rowan", "R\xffwan")},
 			{"cut short", 400, nil, good[:len(good)/2]},
@@ -271,7 +271,7 @@ func TestTransactionReferences(t *testing.T) {
 		who, reference string
 		status         int
 	}{
-		{"surgery", "Patient?identifier=https://fhir.nhs.uk/Id/nhs-number|9991234004", 422},
+		{"surgery", "Patient?identifier=https://fhir.nhs.uk/Id/nhs-number|99912340041", 422}, // finds nothing
 		{"surgery", s.g.PublicURL + "/fhir/Patient/9991234004", 422},
 		{"surgery", patient + "/_history/2", 422},
 		{"other", patient, 422}, // not shared with it

@@ -147,7 +147,7 @@ func (g *Gateway) assemble(ctx context.Context) error {
 	}
 	api, err := rest.New(ctx, rest.Deps{
 		Store: catalogue.Over(g.store), Registry: registry, Recorder: recorder, PublicURL: g.PublicURL, Sandbox: g.cfg.Sandbox, Clock: time.Now, Version: g.cfg.Version,
-		OnWrite: in.Written,
+		OnWrite: in.Written, OnTransaction: in.Transacted,
 		Validate: func(p auth.Principal, r fhir.Resource) []fhir.Issue {
 			return v.Validate(r, profiles.Options{BaseOnly: p.Sandbox()})
 		},
@@ -209,7 +209,7 @@ func (g *Gateway) newServer(api *rest.API, recorder *audit.Recorder, in *intake.
 		REST: api, Auth: g.Auth, Recorder: recorder, Logger: g.log, Metrics: prometheus.NewRegistry(),
 		Ready: g.store.Ping, Clock: time.Now,
 		Token: g.Auth.TokenHandler(), JWKS: g.Auth.JWKSHandler(), SMART: g.Auth.SMARTHandler(),
-		Transaction: h.transaction(), Message: h.message(), Intake: h.document(),
+		Transaction: api.System(), Message: h.message(), Intake: h.document(),
 		Import: bulk.Import(api, g.store, api.Registry), Export: server.Export{
 			Start: g.exports.Start(), Status: g.exports.Status(), Cancel: g.exports.Cancel(), File: g.exports.File()},
 	})

@@ -24,12 +24,6 @@ func sender(q *rest.Request) intake.Sender {
 	return intake.Sender{Principal: q.Principal, ImpliedConsent: intake.DirectCare(q.Principal.Role)}
 }
 
-func (h handlers) transaction() *rest.Operation {
-	return h.api.Custom(audit.Execute, "transaction", func(q *rest.Request) (rest.Response, error) {
-		return response(h.in.Transaction(q.Request, sender(q), h.url))
-	})
-}
-
 func (h handlers) message() *rest.Operation {
 	op := h.api.Custom(audit.Execute, "process-message", func(q *rest.Request) (rest.Response, error) {
 		if !intake.MaySend(sender(q), "bars") {

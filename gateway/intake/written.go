@@ -23,13 +23,18 @@ import (
 // rejected owes its HL7 v2 sender an answer. Other resources have no side
 // effects.
 func (in *Intake) Written(ctx context.Context, ch rest.Change) (store.Commit, error) {
+	return in.written(ctx, ch, nil)
+}
+
+// written is Written for a change that is committed with the documents beside.
+func (in *Intake) written(ctx context.Context, ch rest.Change, beside []fhir.Resource) (store.Commit, error) {
 	if ch.Resource.Type() == "Task" {
 		return in.decided(ctx, ch)
 	}
 	if ch.Resource.Type() != "ServiceRequest" || !workflow.IsReferral(ch.Resource.Root()) {
 		return store.Commit{}, nil
 	}
-	w := &written{in: in, ctx: ctx, ch: ch, root: ch.Resource.Root(), now: ch.Write.Updated}
+	w := &written{in: in, ctx: ctx, ch: ch, root: ch.Resource.Root(), beside: beside, now: ch.Write.Updated}
 	w.task = store.Key{Type: "Task", ID: in.id("task", ch.Write.Key.String())}
 	if err := w.share(); err != nil {
 		return store.Commit{}, err
@@ -48,8 +53,10 @@ type written struct {
 	task store.Key
 	// earlier are the services that the request was addressed to before.
 	earlier []string
-	now     time.Time
-	c       store.Commit
+	// beside are the documents that the same commit stores.
+	beside []fhir.Resource
+	now    time.Time
+	c      store.Commit
 }
 
 // share lets the services addressed see the request and what it refers to, as
@@ -225,6 +232,9 @@ func (w *written) lawful() (bool, error) {
 	subject := w.root.At("subject", "reference").Text()
 	if subject == "" {
 		return false, nil
+	}
+	if permits, denies := permitted(w.beside, subject); permits || denies {
+		return permits && !denies, nil
 	}
 	page, err := w.in.Store.Search(w.ctx, store.Query{
 		View: w.ch.Principal.View("search"), Type: "Consent", Limit: 20,

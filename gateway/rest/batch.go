@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"net/http"
 	"strconv"
+	"strings"
 	"sync"
 
 	"trellis.example/fhir"
@@ -29,9 +30,12 @@ func (a *API) Serve(f Finder) { a.find = f }
 // batch does each entry as a request of its own: judged, audited and answered by
 // itself.
 func (a *API) batch(q *Request, b fhir.Resource) (Response, error) {
-	r := &batchRun{q: q}
+	r := &batchRun{q: q, fullURLs: map[string]bool{}}
 	for _, e := range b.Entries() {
 		r.entries = append(r.entries, e)
+		if e.FullURL != "" {
+			r.fullURLs[e.FullURL] = true
+		}
 	}
 	r.answers = make([]entryAnswer, len(r.entries))
 	for p := range phases {
@@ -49,6 +53,8 @@ type batchRun struct {
 	q       *Request
 	entries []fhir.Entry
 	answers []entryAnswer
+	// fullURLs are those of the entries: none may refer to another.
+	fullURLs map[string]bool
 
 	mu       sync.Mutex
 	size     int
@@ -98,6 +104,9 @@ func (r *batchRun) do(e fhir.Entry, i int) entryAnswer {
 	if phase(e.Method) < 0 {
 		return failed(&fhir.Error{Issues: []fhir.Issue{{Code: fhir.NotSupported, Expression: place(i) + ".request.method", Text: "request.method is GET, HEAD, POST, PUT, PATCH or DELETE"}}})
 	}
+	if err := r.independent(e); err != nil {
+		return failed(err)
+	}
 	sub, err := r.q.entryRequest(e)
 	if err != nil {
 		return failed(err)
@@ -106,6 +115,18 @@ func (r *batchRun) do(e fhir.Entry, i int) entryAnswer {
 		sub.Header["Idempotency-Key"] = []string{key}
 	}
 	return r.q.api.perform(sub)
+}
+
+// independent refuses an entry that refers to another one: what that becomes is
+// not known in a batch.
+func (r *batchRun) independent(e fhir.Entry) error {
+	var issues []fhir.Issue
+	fhir.EachReference(e.Resource, func(v fhir.Value) {
+		if s := v.Text(); strings.HasPrefix(s, "urn:") && r.fullURLs[s] {
+			issues = append(issues, fhir.Issue{Code: fhir.BusinessRule, Expression: v.Path(), Text: "entries of a batch cannot refer to each other; send a transaction"})
+		}
+	})
+	return fhir.Faults(issues)
 }
 
 // entryKey derives an entry's Idempotency-Key from that of the batch: whoever

@@ -14,6 +14,7 @@ import (
 type faults struct {
 	issues []fhir.Issue
 	status int
+	seen   map[[3]string]bool
 }
 
 // add notes an error of an entry; what is the server's own fault is returned.
@@ -39,8 +40,16 @@ func (f *faults) note(i, status int, issues []fhir.Issue) {
 	}
 }
 
-// whole adds an issue whose place is that of the Bundle.
+// whole adds an issue whose place is that of the Bundle, once.
 func (f *faults) whole(status int, is fhir.Issue) {
+	k := [3]string{string(is.Code), is.Expression, is.Text}
+	if f.seen[k] {
+		return
+	}
+	if f.seen == nil {
+		f.seen = map[[3]string]bool{}
+	}
+	f.seen[k] = true
 	f.issues = append(f.issues, is)
 	switch {
 	case !is.IsError():

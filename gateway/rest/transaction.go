@@ -99,7 +99,6 @@ type transaction struct {
 	deleted map[store.Key]bool
 	faults  faults
 	commit  store.Commit
-	extra   []fhir.Issue // remarks of OnTransaction
 }
 
 func (tx *transaction) run() (Response, error) {
@@ -255,7 +254,6 @@ func (tx *transaction) hook() error {
 	for _, is := range t.Issues[len(tx.issues):] {
 		tx.faults.whole(http.StatusUnprocessableEntity, is)
 	}
-	tx.extra = t.Issues
 	tx.commit = t.Commit
 	return nil
 }

@@ -97,7 +97,7 @@ func (g *Gateway) assemble(t testing.TB, o Options, log *slog.Logger) {
 		t.Fatal(err)
 	}
 	d := server.Deps{
-		REST: g.REST, Auth: authenticator{g.Recorder}, Recorder: g.Recorder, Logger: log,
+		REST: g.REST, Transaction: g.REST.System(), Auth: authenticator{g.Recorder}, Recorder: g.Recorder, Logger: log,
 		Metrics: prometheus.NewRegistry(), Ready: g.Store.Ping, Clock: g.Clock.Now,
 	}
 	if o.Deps != nil {
