@@ -2,7 +2,7 @@
 // conditional writes, patch, batch and transaction, compartments, operations.
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import Client from 'fhir-kit-client';
+import { Client } from 'fhir-kit-client';
 import { nhsNumber, startGateway } from './gateway.mjs';
 
 let gateway, client, other, importer;
@@ -102,9 +102,9 @@ test('conditional create makes one resource of eight at once', async () => {
 
 test('JSON patch', async () => {
   const made = await client.create({ resourceType: 'Patient', body: patient(5) });
-  const patched = await client.patch({ resourceType: 'Patient', id: made.id, JSONPatch: [{ op: 'replace', path: '/gender', value: 'other' }] });
+  const patched = await client.patch({ resourceType: 'Patient', id: made.id, jsonPatch: [{ op: 'replace', path: '/gender', value: 'other' }] });
   assert.equal(patched.gender, 'other');
-  await assert.rejects(client.patch({ resourceType: 'Patient', id: made.id, JSONPatch: [{ op: 'replace', path: '/gender', value: 'no such code' }] }), status(422));
+  await assert.rejects(client.patch({ resourceType: 'Patient', id: made.id, jsonPatch: [{ op: 'replace', path: '/gender', value: 'no such code' }] }), status(422));
 });
 
 test('transaction resolves urn:uuid; batch answers each entry', async () => {

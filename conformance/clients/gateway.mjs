@@ -38,6 +38,7 @@ export async function startGateway() {
 function listening(child) {
   return new Promise((resolve, reject) => {
     const late = setTimeout(() => reject(new Error('the gateway did not start in time')), startLimit);
+    child.once('error', (e) => reject(new Error(`the gateway cannot be run: ${e.message}; make build makes it`)));
     child.once('exit', (code) => reject(new Error(`the gateway ended with code ${code} before it listened`)));
     for (const out of [child.stdout, child.stderr]) {
       createInterface({ input: out }).on('line', (line) => {
