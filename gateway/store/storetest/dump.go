@@ -231,7 +231,7 @@ func (f *fixture) furnish(t *testing.T) {
 		}
 	}
 	for n := range 60 {
-		k := store.Key{Type: []string{"Task", "Patient", "Device"}[n%3], ID: "k" + string(rune('A'+n%23))}
+		k := store.Key{Type: []string{"Task", "Patient", "Device"}[n%3], ID: "k" + string(rune('A'+n/3%7))}
 		expect := 0
 		if v, err := f.Read(ctx(t), system, k); err == nil {
 			expect = v.Number

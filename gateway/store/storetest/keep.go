@@ -123,7 +123,7 @@ func sameAudit(t *testing.T, got, want *fixture) {
 	if g, w := got.audits(t), want.audits(t); !slices.EqualFunc(g, w, func(a, b audit.Record) bool { return fmt.Sprint(a) == fmt.Sprint(b) }) {
 		t.Errorf("%d audit records, want %d, or they differ", len(g), len(w))
 	}
-	for _, q := range []store.AuditQuery{{Limit: 1000}, {Limit: 9, Entity: "Task/kA"}, {Limit: 9, Client: "client-1"}, {Limit: 9, Action: audit.Execute}, {Limit: 9, Patient: "Patient/1"}} {
+	for _, q := range []store.AuditQuery{{Limit: 1000}, {Limit: 9, Entity: "Patient/kB"}, {Limit: 9, Client: "client-1"}, {Limit: 9, Action: audit.Execute}, {Limit: 9, Patient: "Patient/1"}} {
 		g, _, err := got.AuditSearch(ctx(t), q)
 		if err != nil {
 			t.Fatal(err)
