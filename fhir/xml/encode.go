@@ -23,7 +23,7 @@ func encode(b []byte, indent bool) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	e := encoder{defs: definitions.R4(), out: make([]byte, 0, len(b)+len(b)/2), indent: indent}
+	e := encoder{defs: definitions.R4(), out: make([]byte, 0, len(b)+len(b)/2), parts: make([]part, 0, 48), indent: indent}
 	if err := e.resource(t.Root(), ` xmlns="`+fhirNamespace+`"`); err != nil {
 		return nil, err
 	}
