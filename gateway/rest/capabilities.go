@@ -92,13 +92,52 @@ func (a *API) resources(routes []Routed) []object {
 		types = append(types, definitions.R4().Resources()...)
 	}
 	slices.Sort(types)
+	types = slices.Compact(types)
+	referrers := a.revIncludes(types)
 	out := []object{}
-	for _, typ := range slices.Compact(types) {
+	for _, typ := range types {
 		own := typeInteractions(routes, "/"+typ)
 		if len(own) == 0 {
 			own = typeInteractions(routes, "/{type}")
 		}
-		out = append(out, a.resourceObject(typ, own))
+		o := a.resourceObject(typ, own)
+		a.includes(o, typ, referrers[typ])
+		if list := typeOperations(routes, typ, a.PublicURL); len(list) > 0 && typ != auditEvent {
+			o["operation"] = list
+		}
+		out = append(out, o)
+	}
+	return out
+}
+
+// includes says what an answer about the type may carry beside it.
+func (a *API) includes(o object, typ string, referrers []string) {
+	if typ == auditEvent {
+		return
+	}
+	include := []string{"*"}
+	for _, p := range a.Registry.Params(typ) {
+		if p.Chains() {
+			include = append(include, typ+":"+p.Name)
+		}
+	}
+	o["searchInclude"] = include
+	if len(referrers) > 0 {
+		o["searchRevInclude"] = referrers
+	}
+}
+
+// revIncludes returns, by type, the reference parameters that lead to it.
+func (a *API) revIncludes(types []string) map[string][]string {
+	out := map[string][]string{}
+	for _, t := range types {
+		for _, p := range a.Registry.Params(t) {
+			for _, to := range p.Targets {
+				if p.Chains() {
+					out[to] = append(out[to], t+":"+p.Name)
+				}
+			}
+		}
 	}
 	return out
 }
@@ -112,7 +151,7 @@ func (a *API) resourceObject(typ string, codes []string) object {
 	o["readHistory"] = slices.Contains(codes, "history-instance")
 	o["updateCreate"] = a.Sandbox
 	o["conditionalCreate"] = true
-	o["conditionalRead"] = "not-match"
+	o["conditionalRead"] = "full-support"
 	o["conditionalUpdate"] = true
 	o["conditionalDelete"] = "multiple"
 	return o
@@ -153,8 +192,12 @@ func systemInteractions(routes []Routed) []object {
 		if r.Path == "" && r.Interaction == "transaction" {
 			codes = append(codes, "batch", r.Interaction)
 		}
+		if r.Interaction == "search-system" || r.Interaction == "history-system" {
+			codes = append(codes, r.Interaction)
+		}
 	}
-	return codeObjects(codes)
+	slices.Sort(codes)
+	return codeObjects(slices.Compact(codes))
 }
 
 func codeObjects(codes []string) []object {
@@ -165,18 +208,40 @@ func codeObjects(codes []string) []object {
 	return out
 }
 
+// operations lists those of the whole system.
 func operations(routes []Routed, public string) []object {
-	out := []object{}
-	for _, r := range routes {
-		if name, ok := strings.CutPrefix(r.Path, "/$"); ok {
-			out = append(out, object{"name": name, "definition": operationURL(name, public)})
+	return operationObjects(routes, public, "/$")
+}
+
+// typeOperations lists those of a type, on all of it or on one resource.
+func typeOperations(routes []Routed, typ, public string) []object {
+	var out []object
+	for _, at := range [...]string{"/{type}/", "/" + typ + "/"} {
+		for _, prefix := range [...]string{at + "$", at + "{id}/$"} {
+			for _, o := range operationObjects(routes, public, prefix) {
+				if !slices.ContainsFunc(out, func(x object) bool { return x["name"] == o["name"] }) {
+					out = append(out, o)
+				}
+			}
 		}
 	}
 	return out
 }
 
+func operationObjects(routes []Routed, public, prefix string) []object {
+	out := []object{}
+	for _, r := range routes {
+		name, ok := strings.CutPrefix(r.Path, prefix)
+		if !ok || strings.Contains(name, "/") || slices.ContainsFunc(out, func(o object) bool { return o["name"] == name }) {
+			continue
+		}
+		out = append(out, object{"name": name, "definition": operationURL(name, public)})
+	}
+	return out
+}
+
 func operationURL(name, public string) string {
-	if name == "process-message" { // R4 defines it
+	if name == "process-message" { // BaRS names that of R4
 		return "http://hl7.org/fhir/OperationDefinition/MessageHeader-process-message"
 	}
 	return public + "/fhir/OperationDefinition/" + name

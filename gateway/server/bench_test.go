@@ -103,6 +103,22 @@ func BenchmarkSearchIdentifier(b *testing.B) {
 	parallel(b, func(n int64) { call(b, h, "GET", fmt.Sprintf("/fhir/ServiceRequest?identifier=R-%d", n%2000), "") })
 }
 
+func BenchmarkSearchTen(b *testing.B) {
+	h, pat := bench(b, false)
+	for n := range int64(2000) {
+		if n%100 == 0 {
+			pat = strings.Split(call(b, h, "POST", "/fhir/Patient", patient).Header().Get("Location"), "/")[5]
+		}
+		call(b, h, "POST", "/fhir/ServiceRequest", body(n, pat))
+	}
+	for _, by := range []string{"identifier=R-7", "status=active", "subject=Patient/" + pat} {
+		name, _, _ := strings.Cut(by, "=")
+		b.Run(name, func(b *testing.B) {
+			parallel(b, func(int64) { call(b, h, "GET", "/fhir/ServiceRequest?_count=10&"+by, "") })
+		})
+	}
+}
+
 func BenchmarkSearchStatus(b *testing.B) {
 	h, pat := bench(b, false)
 	for n := range int64(2000) {
