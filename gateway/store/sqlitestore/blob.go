@@ -89,18 +89,31 @@ func (s *Store) Blob(ctx context.Context, hash string) (b store.Blob, err error)
 		if r.b == 0 {
 			return store.ErrNotFound
 		}
-		b = store.Blob{Hash: hash, Type: r.typ, Data: make([]byte, 0, r.size)}
-		err = c.query(sqlChunks, func(row []driver.Value) error {
-			b.Data = append(b.Data, bytesOf(row[0])...)
-			return nil
-		}, r.b<<chunkBits, (r.b+1)<<chunkBits)
-		if err != nil {
-			return err
-		}
-		return c.query(sqlRefs, func(row []driver.Value) error {
-			b.Refs = append(b.Refs, store.Key{Type: text(row[0]), ID: text(row[1])})
-			return nil
-		}, r.b)
+		b, err = c.original(hash, r)
+		return err
 	})
 	return b, err
+}
+
+// original returns a blob with its data and refs.
+func (c *conn) original(hash string, r blobRow) (b store.Blob, err error) {
+	b = store.Blob{Hash: hash, Type: r.typ, Data: make([]byte, 0, min(max(r.size, 0), maxBlob))}
+	err = c.query(sqlChunks, func(row []driver.Value) error {
+		b.Data = append(b.Data, bytesOf(row[0])...)
+		return nil
+	}, r.b<<chunkBits, (r.b+1)<<chunkBits)
+	if err != nil {
+		return b, err
+	}
+	b.Refs, err = c.refs(r.b)
+	return b, err
+}
+
+// refs returns a blob's refs, sorted.
+func (c *conn) refs(b int64) (refs []store.Key, err error) {
+	err = c.query(sqlRefs, func(row []driver.Value) error {
+		refs = append(refs, store.Key{Type: text(row[0]), ID: text(row[1])})
+		return nil
+	}, b)
+	return refs, err
 }

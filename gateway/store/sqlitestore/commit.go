@@ -23,12 +23,15 @@ func (s *Store) Commit(ctx context.Context, c store.Commit) (store.Result, error
 	if s.beside && len(c.Writes) > 0 {
 		return store.Result{}, errBeside
 	}
+	if s.loading.Load() {
+		return store.Result{}, errLoading
+	}
 	p := &commit{Commit: c, now: s.now().UnixMilli()}
 	if err := p.prepare(); err != nil {
 		return store.Result{}, err
 	}
 	var seq int64
-	j := &job{size: p.size, run: func(g *group) error {
+	j := &job{size: p.size, numbered: true, run: func(g *group) error {
 		seq = g.seq
 		return p.run(g)
 	}}
@@ -325,21 +328,7 @@ func (p *commit) write(g *group, i int, h head) error {
 		return err
 	}
 	updated := w.Updated.UnixMilli()
-	err := g.exec(sqlNewVersion, pos, w.Key.Type, w.Key.ID, w.Expect+1, updated, flag(w.Deleted), pw.entries, w.Body)
-	if err != nil {
-		return err
-	}
-	for _, h := range pw.rows.exact {
-		g.exact = append(g.exact, posRow{h, pos})
-	}
-	for _, d := range pw.rows.dates {
-		g.dates = append(g.dates, dateRowAt{d, pos})
-	}
-	for _, t := range pw.rows.texts {
-		if err := g.exec(sqlNewText, t.h, []byte(t.value), pos); err != nil {
-			return err
-		}
-	}
+	g.addVersion(versionRow{pos, w.Key, w.Expect + 1, updated, w.Deleted, pw.entries, w.Body}, pw.rows)
 	g.note(slotUpdated, updated)
 	return g.remember(w, pw.access, pos)
 }
@@ -347,14 +336,13 @@ func (p *commit) write(g *group, i int, h head) error {
 // moveHead points the key at its new version and closes the old one.
 func (p *commit) moveHead(g *group, w *store.Write, pw packedWrite, h head, pos int64) error {
 	if h.number == 0 {
-		return g.exec(sqlNewHead, w.Key.Type, w.Key.ID, pos, 1, pw.access)
+		g.addHead(headRow{w.Key, pos, 1, pw.access})
+		return nil
 	}
 	if err := g.exec(sqlMoveHead, pos, w.Expect+1, pw.access, w.Key.Type, w.Key.ID); err != nil {
 		return err
 	}
-	if err := g.exec(sqlNewPast, w.Key.Type, w.Key.ID, h.number, h.pos, g.seq); err != nil {
-		return err
-	}
+	g.past = append(g.past, pastRow{w.Key, h.number, h.pos, g.seq})
 	return g.exec(sqlNewClosed, p.now, h.pos, g.seq)
 }
 

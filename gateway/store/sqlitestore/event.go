@@ -19,15 +19,20 @@ func (g *group) checkEvent(e store.Event) error {
 }
 
 func (g *group) addEvent(e store.Event) error {
-	front := true
-	if e.Partition != "" {
-		_, busy, err := g.number(sqlPartBusy, e.Topic, e.Partition)
-		if err != nil {
-			return err
-		}
-		front = !busy
+	front, err := g.isFront(e)
+	if err != nil {
+		return err
 	}
 	return g.exec(sqlNewEvent, e.ID, e.Topic, e.Partition, e.Payload, e.Due.UnixMilli(), flag(front))
+}
+
+// isFront reports whether nothing of the event's partition waits before it.
+func (g *group) isFront(e store.Event) (bool, error) {
+	if e.Partition == "" {
+		return true, nil
+	}
+	_, busy, err := g.number(sqlPartBusy, e.Topic, e.Partition)
+	return !busy, err
 }
 
 // LeaseEvents implements store.Store: those that were ready first come first.

@@ -42,6 +42,7 @@ type Store struct {
 
 	looked    atomic.Int64 // rows and versions that searches have looked at
 	unindexed atomic.Bool  // there may be audit entries that are not indexed
+	loading   atomic.Bool  // a load has begun and not ended
 	stop      chan struct{}
 	stopped   chan struct{}
 }
@@ -112,6 +113,11 @@ func start(path string, o options, unlock func()) (*Store, error) {
 	}
 	s.readers.init(max(4, 2*runtime.GOMAXPROCS(0)), func() (*conn, error) { return dial(path, readerPragmas...) })
 	s.unindexed.Store(true) // the last run may have left some behind
+	if err := s.readLoading(); err != nil {
+		s.readers.close()
+		_ = w.close()
+		return nil, err
+	}
 	go s.write()
 	go s.indexBehind()
 	return s, nil

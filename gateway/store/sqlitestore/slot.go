@@ -34,12 +34,24 @@ func floorDiv(a, b int64) int64 {
 	return a / b
 }
 
-func (g *group) note(kind, millis int64) {
+// A span is the first and last commit that holds times of a slot.
+type span struct{ first, last int64 }
+
+// note says that this group holds the time.
+func (g *group) note(kind, millis int64) { g.noteAt(kind, millis, g.seq) }
+
+// noteAt says that a commit holds the time.
+func (g *group) noteAt(kind, millis, seq int64) {
 	if g.slots == nil {
-		g.slots = map[slot]struct{}{}
+		g.slots = map[slot]span{}
 	}
-	g.slots[slot{kind, slotAt(millis)}] = struct{}{}
-	g.slots[slot{kind + slotDays, floorDiv(millis, dayMillis)}] = struct{}{}
+	for _, at := range [...]slot{{kind, slotAt(millis)}, {kind + slotDays, floorDiv(millis, dayMillis)}} {
+		s, ok := g.slots[at]
+		if !ok {
+			s = span{seq, seq}
+		}
+		g.slots[at] = span{min(s.first, seq), max(s.last, seq)}
+	}
 }
 
 // seqRange returns the first and last commit that can hold times in the

@@ -24,8 +24,11 @@ const groupWait = time.Millisecond
 // A job is something to be done in a write transaction.
 type job struct {
 	// ids are those of the keys it may write, in order.
-	ids  []string
-	size int // bytes, roughly
+	ids []string
+	// numbered: it takes part in the group's number. What the store does for
+	// itself leaves no trace in it.
+	numbered bool
+	size     int // bytes, roughly
 	// run first decides, without changing anything, whether the job can be
 	// done, and then does it. It may be called again after a group failed.
 	run  func(g *group) error
@@ -37,19 +40,21 @@ type job struct {
 // A group is one transaction over the jobs that were waiting.
 type group struct {
 	*conn
-	seq     int64
+	seq     int64 // 0: none of the jobs is numbered
 	ordinal []int // of the running job's writes
-	exact   []posRow
-	dates   []dateRowAt
 	audit   []byte
-	slots   map[slot]struct{}
+	slots   map[slot]span
 	written []store.Version // as they will be read; without a number: unknown
 	changed bool
-}
 
-type dateRowAt struct {
-	dateRow
-	pos int64
+	// Rows that wait for the end of the group; see flushRows.
+	heads    []headRow
+	fresh    map[store.Key]struct{} // the keys of heads
+	past     []pastRow
+	versions []versionRow
+	exact    []posRow
+	dates    []dateRowAt
+	texts    []textRowAt
 }
 
 // submit hands a job to the writer and waits for its end or that of ctx.
@@ -236,11 +241,9 @@ func (s *Store) commitGroup(g *group) error {
 }
 
 func (g *group) runJobs(batch []*job) ([]error, error) {
-	seq, _, err := g.number(sqlNextSeq)
-	if err != nil {
+	if err := g.takeNumber(batch); err != nil {
 		return nil, err
 	}
-	g.seq = seq
 	var ids []string
 	for _, j := range batch {
 		ids = append(ids, j.ids...)
@@ -248,6 +251,11 @@ func (g *group) runJobs(batch []*job) ([]error, error) {
 	ranks := ordinals(ids)
 	answers := make([]error, len(batch))
 	for i, j := range batch {
+		if !j.numbered { // it may look at what the others write
+			if err := g.flushRows(); err != nil {
+				return nil, err
+			}
+		}
 		g.ordinal, ranks = ranks[:len(j.ids)], ranks[len(j.ids):]
 		answers[i] = j.run(g)
 		if errors.Is(answers[i], store.ErrUnavailable) {
@@ -257,53 +265,17 @@ func (g *group) runJobs(batch []*job) ([]error, error) {
 	return answers, g.flush()
 }
 
+func (g *group) takeNumber(batch []*job) (err error) {
+	if slices.ContainsFunc(batch, func(j *job) bool { return j.numbered }) {
+		g.seq, _, err = g.number(sqlNextSeq)
+	}
+	return err
+}
+
 // flush writes what the jobs left for the end of the group.
 func (g *group) flush() error {
-	if err := g.insertExact(sqlNewExact, sqlNewExacts, g.exact); err != nil {
+	if err := g.flushRows(); err != nil || len(g.audit) == 0 {
 		return err
 	}
-	if err := g.insertDates(); err != nil {
-		return err
-	}
-	if len(g.audit) > 0 {
-		if err := g.exec(sqlNewAudit, g.seq, g.audit); err != nil {
-			return err
-		}
-	}
-	for s := range g.slots {
-		if err := g.exec(sqlSlot, s.kind, s.at, g.seq); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// insertExact inserts pairs in key order, many at a time.
-func (g *group) insertExact(one, many string, rows []posRow) error {
-	slices.SortFunc(rows, comparePosRows)
-	args := make([]any, 0, 2*manyRows)
-	for len(rows) > 0 {
-		n, sql := 1, one
-		if len(rows) >= manyRows {
-			n, sql = manyRows, many
-		}
-		args = args[:0]
-		for _, r := range rows[:n] {
-			args = append(args, r.h, r.pos)
-		}
-		if err := g.exec(sql, args...); err != nil {
-			return err
-		}
-		rows = rows[n:]
-	}
-	return nil
-}
-
-func (g *group) insertDates() error {
-	for _, r := range g.dates {
-		if err := g.exec(sqlNewDate, r.h, r.high, r.pos); err != nil {
-			return err
-		}
-	}
-	return nil
+	return g.exec(sqlNewAudit, g.seq, g.audit)
 }
