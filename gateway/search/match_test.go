@@ -28,14 +28,14 @@ const (
 	bundleDoc    = `{"resourceType":"Bundle","id":"b","type":"message","entry":[{"resource":{"resourceType":"MessageHeader","id":"m"}}]}`
 )
 
-// TestMatches goes the whole way: a document is indexed, a search read, and the
-// one compared with the other.
-func TestMatches(t *testing.T) {
-	tests := []struct {
-		typ string
-		yes []string // each finds the document
-		no  []string // each does not
-	}{
+// A matchTest is a document by its type, and searches that find it or do not.
+type matchTest struct {
+	typ     string
+	yes, no []string
+}
+
+func matchTests() []matchTest {
+	return []matchTest{
 		{"Patient",
 			[]string{"name=mul", "name=ANN", "family:exact=Müller", "name:contains=lle", "given=eva,bob", "phonetic=Miller", "address=1 high", "address-city=lee", "address:contains=1aa", "mothersMaidenName=jon",
 				"identifier=12", "identifier=urn:s|12", "identifier=|7", "identifier=urn:s|", "identifier:of-type=urn:t|MR|12", "identifier:text=hosp", "identifier:not=13", "identifier=urn:s|12&active=true", "active=http://terminology.hl7.org/CodeSystem/special-values|true",
@@ -75,16 +75,35 @@ func TestMatches(t *testing.T) {
 			[]string{"url:below=http://v.example/v", "context-type-quantity=focus$18", "context-type-value=age$sp"}},
 		{"Bundle", []string{"message=MessageHeader/m", "message=m", "composition:missing=true"}, []string{"message=n"}},
 	}
-	m := newMemory(t, registry(), patientDoc, requestDoc, observationDoc, riskDoc, conditionDoc, locationDoc, documentDoc, vsDoc, bundleDoc)
-	for _, tt := range tests {
-		for _, queries := range [][]string{tt.yes, tt.no} {
-			for _, query := range queries {
-				got, err := m.ask(t, tt.typ, escapeQuery(query), "gp")
-				if err != nil {
-					t.Errorf("%s?%s: %v", tt.typ, query, err)
-				} else if found := len(got) == 1; found != slices.Contains(tt.yes, query) {
-					t.Errorf("%s?%s: found %v", tt.typ, query, got)
-				}
+}
+
+func matchDocs(t *testing.T) *memory {
+	return newMemory(t, registry(), patientDoc, requestDoc, observationDoc, riskDoc, conditionDoc, locationDoc, documentDoc, vsDoc, bundleDoc)
+}
+
+// TestMatches goes the whole way: a document is indexed, a search read, and the
+// one compared with the other.
+func TestMatches(t *testing.T) {
+	m := matchDocs(t)
+	checkMatches(t, m.reg, m)
+}
+
+// TestMatchesInStore is the same with a store between: what it makes of the
+// clauses is what they mean.
+func TestMatchesInStore(t *testing.T) {
+	m := matchDocs(t)
+	checkMatches(t, m.reg, m.inStore(t))
+}
+
+func checkMatches(t *testing.T, r *Registry, s Searcher) {
+	t.Helper()
+	for _, tt := range matchTests() {
+		for _, query := range slices.Concat(tt.yes, tt.no) {
+			got, err := ask(t, r, s, tt.typ, escapeQuery(query), "gp")
+			if err != nil {
+				t.Errorf("%s?%s: %v", tt.typ, query, err)
+			} else if found := len(got) == 1; found != slices.Contains(tt.yes, query) {
+				t.Errorf("%s?%s: found %v", tt.typ, query, got)
 			}
 		}
 	}

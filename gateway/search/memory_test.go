@@ -7,10 +7,12 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"trellis.example/auth"
 	"trellis.example/fhir"
 	"trellis.example/gateway/store"
+	"trellis.example/gateway/store/sqlitestore"
 )
 
 // A memory answers searches over a few documents by [store.Clause.Holds] alone.
@@ -86,23 +88,45 @@ func holdsAll(where []store.Clause, d memoryDoc) bool {
 // ask runs a search over types as a caller of the party and returns the ids.
 func (m *memory) ask(t testing.TB, types, query, party string) ([]string, error) {
 	t.Helper()
+	return ask(t, m.reg, m, types, query, party)
+}
+
+func ask(t testing.TB, r *Registry, s Searcher, types, query, party string) ([]string, error) {
+	t.Helper()
 	params, err := url.ParseQuery(query)
 	if err != nil {
 		t.Fatal(err)
 	}
-	q, err := m.reg.Parse(strings.Fields(types), params, false)
+	q, err := r.Parse(strings.Fields(types), params, false)
 	if err != nil {
 		return nil, err
 	}
-	sq, err := m.reg.Resolve(t.Context(), m, auth.NewView([]string{party}, []string{"*"}, nil), q, 0)
+	sq, err := r.Resolve(t.Context(), s, auth.NewView([]string{party}, []string{"*"}, nil), q, 0)
 	if err != nil {
 		return nil, err
 	}
 	sq.Limit = 1000
-	page, err := m.Search(t.Context(), sq)
+	page, err := s.Search(t.Context(), sq)
 	ids := []string{}
 	for _, v := range page.Versions {
 		ids = append(ids, v.Key.ID)
 	}
 	return ids, err
+}
+
+// inStore puts the documents of m into a real store.
+func (m *memory) inStore(t *testing.T) store.Store {
+	t.Helper()
+	s, err := sqlitestore.Open(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { s.Close() })
+	for _, d := range m.docs {
+		w := store.Write{Key: d.key, Body: []byte(`{}`), Index: d.index, Access: d.access, Updated: time.UnixMilli(1_767_225_600_000)}
+		if _, err := s.Commit(t.Context(), store.Commit{Writes: []store.Write{w}}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return s
 }

@@ -70,10 +70,12 @@ func TestChains(t *testing.T) {
 		{"Observation ServiceRequest", "patient.name=ali", []string{"o1", "r1"}},
 	}
 	m := network(t)
-	for _, tt := range tests {
-		got, err := m.ask(t, tt.types, escapeQuery(tt.query), "gp")
-		if slices.Sort(got); err != nil || !slices.Equal(got, tt.want) {
-			t.Errorf("%s?%s: got %v, %v; want %v", tt.types, tt.query, got, err, tt.want)
+	for name, s := range map[string]Searcher{"memory": m, "store": m.inStore(t)} {
+		for _, tt := range tests {
+			got, err := ask(t, m.reg, s, tt.types, escapeQuery(tt.query), "gp")
+			if slices.Sort(got); err != nil || !slices.Equal(got, tt.want) {
+				t.Errorf("%s: %s?%s: got %v, %v; want %v", name, tt.types, tt.query, got, err, tt.want)
+			}
 		}
 	}
 }
