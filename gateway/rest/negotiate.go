@@ -38,7 +38,9 @@ func (q *Request) negotiate() (err error) {
 		q.format, err = named(asked[0])
 		return err
 	}
-	q.format, err = accepted(q.Header["Accept"])
+	if q.format, err = accepted(q.Header["Accept"]); err != nil && q.mayBeNative() {
+		q.native, err = true, nil
+	}
 	return err
 }
 

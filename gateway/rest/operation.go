@@ -52,6 +52,7 @@ type Request struct {
 	api    *API
 	entry  audit.Entry
 	format format // of the answer
+	native bool   // the content of a Binary is asked for
 	// answered: what is answered is not what this request wrote, but what
 	// another had done before.
 	answered bool

@@ -79,7 +79,12 @@ func (resp Response) write(w http.ResponseWriter, q *Request) {
 // rendered returns the body in the format that was asked for. What XML cannot
 // carry is an error for a request that only reads; the answer to what has been
 // done is JSON then.
-func (resp Response) rendered(q *Request) (body []byte, contentType []string, err error) {
+func (resp *Response) rendered(q *Request) (body []byte, contentType []string, err error) {
+	if q != nil && q.native {
+		if err := resp.native(q); err != nil {
+			return nil, nil, err
+		}
+	}
 	switch {
 	case resp.Body == nil:
 		return nil, nil, nil
@@ -128,6 +133,7 @@ func (a *API) location(k store.Key, version int) string {
 }
 
 // preferred answers a write as Prefer: return= asks (R4 http, section 3.1.0.3).
+// A preference that is not known is passed over (RFC 7240, section 2).
 func (q *Request) preferred(resp Response, issues []fhir.Issue) Response {
 	if resp.Status == http.StatusNoContent {
 		return resp
@@ -139,14 +145,4 @@ func (q *Request) preferred(resp Response, issues []fhir.Issue) Response {
 		resp.Body = fhir.Outcome(q.places(issues))
 	}
 	return resp
-}
-
-// checkPrefer refuses a preference that cannot be followed, before anything is
-// written.
-func (q *Request) checkPrefer() error {
-	switch q.prefer("return") {
-	case "", "minimal", "representation", "OperationOutcome":
-		return nil
-	}
-	return fhir.Errorf(fhir.NotSupported, "Prefer: return may be minimal, representation or OperationOutcome")
 }
