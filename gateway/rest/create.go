@@ -98,9 +98,6 @@ func (q *Request) document(interaction string) (fhir.Resource, error) {
 	if err := q.only(); err != nil && !q.byCriteria() {
 		return fhir.Resource{}, err
 	}
-	if err := q.checkPrefer(); err != nil {
-		return fhir.Resource{}, err
-	}
 	return q.resource()
 }
 

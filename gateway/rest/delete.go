@@ -33,9 +33,6 @@ func (a *API) delete(q *Request) (Response, error) {
 	if err := q.only(); err != nil && !q.byCriteria() {
 		return Response{}, err
 	}
-	if err := q.checkPrefer(); err != nil {
-		return Response{}, err
-	}
 	pre, err := q.precondition()
 	if err == nil && pre.fresh {
 		err = fhir.Errorf(fhir.NotSupported, "If-None-Match has no meaning for a deletion")

@@ -50,7 +50,7 @@ func (q *Request) mayChange(interaction string) error {
 	if err := q.only(); err != nil && !q.byCriteria() {
 		return err
 	}
-	return q.checkPrefer()
+	return nil
 }
 
 // An applier changes a document.

@@ -125,9 +125,10 @@ func (q *Request) searchRequest(scope searchScope) (*searchRequest, error) {
 	s.cursor.Total = -1
 	lenient := q.lenient()
 	if s.sealed != "" {
+		count := params["_count"]
 		for n := range params {
-			if n != "_cursor" && n != "_format" && n != "_pretty" {
-				return nil, fhir.Errorf(fhir.NotSupported, "a page is asked for by its link as it stands; no other parameter is possible beside _cursor")
+			if n != "_cursor" && n != "_count" && n != "_format" && n != "_pretty" {
+				return nil, fhir.Errorf(fhir.NotSupported, "a page is asked for by its link as it stands; only _count is possible beside _cursor")
 			}
 		}
 		if s.cursor, err = q.api.cursors.Open(q.Principal.ClientID, scope.path, s.sealed); err != nil {
@@ -135,6 +136,9 @@ func (q *Request) searchRequest(scope searchScope) (*searchRequest, error) {
 		}
 		if params, err = url.ParseQuery(s.cursor.Query); err != nil {
 			return nil, err
+		}
+		if count != nil { // clients in use add a size of their own to a page's link
+			params["_count"] = count
 		}
 		lenient = true
 	}

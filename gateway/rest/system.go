@@ -29,9 +29,6 @@ func (a *API) system(q *Request) (Response, error) {
 	if err := q.only(); err != nil {
 		return Response{}, err
 	}
-	if err := q.checkPrefer(); err != nil {
-		return Response{}, err
-	}
 	if err := ContentType(q.Header); err != nil {
 		return Response{}, err
 	}
