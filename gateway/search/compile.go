@@ -20,6 +20,8 @@ type plan struct {
 	root    *node
 	// computed are the parameters that need more than walking.
 	computed []computed
+	// refs are the indexes of leading references.
+	refs []refIndex
 	// embeds: the document carries other documents, whose references are theirs.
 	embeds bool
 }
@@ -69,6 +71,7 @@ func (r *Registry) compile(typ string) *plan {
 	}
 	c.through()
 	c.pl.root.cover(c.pl.byRefs())
+	c.pl.indexRefs()
 	slices.SortFunc(c.pl.params, func(a, b *Param) int { return cmp.Compare(a.Name, b.Name) })
 	slices.SortFunc(c.pl.refused, func(a, b Refusal) int { return cmp.Compare(a.Name, b.Name) })
 	return c.pl

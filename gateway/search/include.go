@@ -122,37 +122,49 @@ func (r *Registry) Referrers(k store.Key) []store.Part {
 // referring returns a part for each leading reference that may point to one of
 // the targets, and one for all other references.
 func (r *Registry) referring(typ string, targets []string) (out []store.Part) {
-	seen := map[string]bool{}
-	for _, p := range r.Params(typ) {
-		if p.kind != store.Reference || p.silent || seen[p.stored] || !r.plan(typ).pointsTo(p.stored, targets) {
-			continue
-		}
-		seen[p.stored] = true
-		out = append(out, store.Part{Type: typ, Where: (&link{ref: p}).clauses(targets)})
-	}
-	if r.plan(typ).embeds {
-		return out
-	}
-	any := store.Clause{Param: anyReference, Kind: store.Reference}
+	pl := r.plan(typ)
+	var any []store.Match
 	for _, t := range targets {
-		any.Any = append(any.Any, store.Match{Value: t})
+		any = append(any, store.Match{Value: t})
 	}
-	return append(out, store.Part{Type: typ, Where: []store.Clause{any}})
+	for _, ref := range pl.refs {
+		if ref.mayPoint(targets) {
+			out = append(out, store.Part{Type: typ, Where: []store.Clause{ref.param.clause(any)}})
+		}
+	}
+	if !pl.embeds {
+		out = append(out, store.Part{Type: typ, Where: []store.Clause{{Param: anyReference, Kind: store.Reference, Any: any}}})
+	}
+	return out
 }
 
-// pointsTo reports whether a parameter with that index may point to a type of
-// the targets.
-func (pl *plan) pointsTo(stored string, targets []string) bool {
+// A refIndex is the index of a leading reference, with the types that the
+// parameters which share it may point to; none is any.
+type refIndex struct {
+	param *Param
+	types []string
+}
+
+func (pl *plan) indexRefs() {
 	for _, p := range pl.params {
-		if p.stored != stored || p.kind != store.Reference {
+		if p.kind != store.Reference || p.silent {
 			continue
 		}
-		for _, t := range targets {
-			ref, ok := fhir.ParseReference(t)
-			if !ok || ref.Type == "" || len(p.Targets) == 0 || slices.Contains(p.Targets, ref.Type) {
-				return true
-			}
+		i := slices.IndexFunc(pl.refs, func(r refIndex) bool { return r.param.stored == p.stored })
+		switch {
+		case i < 0:
+			pl.refs = append(pl.refs, refIndex{p, p.Targets})
+		case len(p.Targets) == 0:
+			pl.refs[i].types = nil
+		case len(pl.refs[i].types) > 0:
+			pl.refs[i].types = slices.Concat(pl.refs[i].types, p.Targets)
 		}
 	}
-	return false
+}
+
+func (x refIndex) mayPoint(targets []string) bool {
+	return len(x.types) == 0 || slices.ContainsFunc(targets, func(t string) bool {
+		ref, ok := fhir.ParseReference(t)
+		return !ok || ref.Type == "" || slices.Contains(x.types, ref.Type)
+	})
 }

@@ -194,6 +194,7 @@ func (x *extractor) compute(root fhir.Value, c *computed) {
 	if !there {
 		return
 	}
+	x.system = ""
 	c.path.Eval(root, func(v fhir.Value, typ string) bool {
 		if typ == "Extension" {
 			v, typ = extensionValue(v)
