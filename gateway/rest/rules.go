@@ -26,7 +26,8 @@ func (a *API) rulesOn(s store.Store, q *Request, res fhir.Resource, old *store.V
 	if q.Principal.Sandbox() {
 		return nil, nil
 	}
-	c := &check{api: a, store: s, ctx: q.Context(), p: q.Principal, res: res, view: q.Principal.View("create")}
+	_, transaction := s.(*overlay)
+	c := &check{api: a, store: s, transaction: transaction, ctx: q.Context(), p: q.Principal, res: res, view: q.Principal.View("create")}
 	if old != nil {
 		c.view = q.Principal.View("update")
 		if !old.Deleted {
@@ -47,14 +48,16 @@ func (a *API) rulesOn(s store.Store, q *Request, res fhir.Resource, old *store.V
 }
 
 type check struct {
-	api    *API
-	store  store.Store
-	ctx    context.Context //nolint:containedctx // lives as long as one request
-	p      auth.Principal
-	res    fhir.Resource
-	before fhir.Value // what is replaced; absent when new
-	view   auth.View
-	issues []fhir.Issue
+	api   *API
+	store store.Store
+	// transaction: the document is one of a transaction's.
+	transaction bool
+	ctx         context.Context //nolint:containedctx // lives as long as one request
+	p           auth.Principal
+	res         fhir.Resource
+	before      fhir.Value // what is replaced; absent when new
+	view        auth.View
+	issues      []fhir.Issue
 }
 
 func (c *check) fail(code fhir.Code, at fhir.Value, text string) {
@@ -144,6 +147,8 @@ func (c *check) reference(v fhir.Value) error {
 	ref, ok := fhir.ParseReference(v.Text())
 	switch {
 	case !ok: // the validator says so
+		return nil
+	case ref.Kind == fhir.RefConditional && c.transaction: // it has found nothing, and that was said
 		return nil
 	case ref.Kind == fhir.RefConditional:
 		c.fail(fhir.BadValue, v, "a conditional reference is possible in a transaction only")

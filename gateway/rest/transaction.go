@@ -178,6 +178,9 @@ func (tx *transaction) documents() error {
 			tx.links.keys[e.FullURL] = e.key
 		}
 	}
+	if err := tx.inOrder(tx.patch); err != nil {
+		return err
+	}
 	if err := tx.rewrite(); err != nil {
 		return err
 	}
@@ -211,20 +214,27 @@ func (tx *transaction) rewrite() error {
 	return nil
 }
 
+// patch makes the document of a patch.
+func (tx *transaction) patch(e *txEntry) error {
+	if e.interaction != "patch" || e.key.ID == "" {
+		return nil
+	}
+	apply, err := e.applier()
+	if err == nil {
+		e.res, err = patched(*e.old, apply)
+	}
+	if err != nil {
+		e.key = store.Key{} // there is nothing to store
+		return err
+	}
+	tx.faults.note(e.i, http.StatusUnprocessableEntity, tx.api.Validate(tx.q.Principal, e.res))
+	return nil
+}
+
 // store notes the write of an entry.
 func (tx *transaction) store(e *txEntry) error {
 	if !e.writes() || e.key.ID == "" {
 		return nil
-	}
-	if e.interaction == "patch" {
-		apply, err := e.applier()
-		if err == nil {
-			e.res, err = patched(*e.old, apply)
-		}
-		if err != nil {
-			return err
-		}
-		tx.faults.note(e.i, http.StatusUnprocessableEntity, tx.api.Validate(tx.q.Principal, e.res))
 	}
 	w := tx.api.newWrite(tx.q.Principal, e.res, e.key, e.old, tx.now)
 	kept := auth.Access{}

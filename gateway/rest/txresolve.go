@@ -15,7 +15,7 @@ func (tx *transaction) resolve() error {
 	changed := map[store.Key]bool{}
 	creates := map[string]*txEntry{} // by criteria
 	return tx.inOrder(func(e *txEntry) error {
-		e.key, e.old, e.gone, e.found, e.write = store.Key{}, nil, nil, false, nil
+		e.key, e.old, e.gone, e.found, e.write, e.res = store.Key{}, nil, nil, false, nil, fhir.Resource{}
 		if err := tx.resolveOne(e, creates); err != nil {
 			return err
 		}
