@@ -35,12 +35,12 @@ func (d *document) choose(s step) ([]path.Selected, error) {
 	if p.Empty() {
 		return nil, s.fault("path", "the path belongs to another resource type")
 	}
-	sel, err := p.Select(root)
+	sel, err := p.Select(root, &d.visits)
 	switch {
 	case errors.Is(err, path.ErrComputed):
 		return nil, s.fault("path", "the path computes a value; it must select elements")
 	case err != nil:
-		return nil, fhir.Wrap(err, fhir.TooCostly, "a path of the patch is too costly for this resource")
+		return nil, fhir.Wrap(err, fhir.TooCostly, "the paths of the patch are too costly for this resource; name fewer or more precise ones")
 	}
 	return sel, nil
 }
@@ -116,7 +116,7 @@ func (d *document) collection(s step) (path.Selected, place, error) {
 	}
 	whole := placeOf(list[0].Value)
 	for _, e := range list[1:] {
-		if p := placeOf(e.Value); p.owner.Index() != whole.owner.Index() || p.name != whole.name {
+		if e.Value.Parent().Index() != list[0].Value.Parent().Index() {
 			return list[0], whole, s.fault("path", "the path selects elements of more than one list")
 		}
 	}

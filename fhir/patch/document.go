@@ -13,17 +13,21 @@ const (
 	// maxWork is the number of bytes that one patch may make us read again:
 	// every operation reads the result of the one before.
 	maxWork = 64 << 20
+	// maxVisits is the number of values that the paths of one patch may visit.
+	maxVisits = 4_000_000
 )
 
 // A document is the resource between two operations.
 type document struct {
 	src  []byte
 	tree *fhir.Tree
-	work int
+	work int // bytes read so far
+	// visits is how many values paths may still visit.
+	visits int
 }
 
 func newDocument(b []byte) (*document, error) {
-	d := &document{}
+	d := &document{visits: maxVisits}
 	return d, d.set(b)
 }
 

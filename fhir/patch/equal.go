@@ -15,8 +15,12 @@ func equal(a, b fhir.Value) bool {
 	}
 	switch a.Kind() {
 	case fhir.Object:
+		members := make(map[string]fhir.Value, b.Len()) // an object may have very many
+		for m := range b.All() {
+			members[m.Key()] = m
+		}
 		for m := range a.All() {
-			if !equal(m, b.Get(m.Key())) {
+			if !equal(m, members[m.Key()]) {
 				return false
 			}
 		}

@@ -3,6 +3,7 @@ package patch
 import (
 	"bytes"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -173,6 +174,13 @@ func TestFHIRPathLimits(t *testing.T) {
 	_, err := FHIRPath([]byte(`{"resourceType":"Patient"}`), parameters(t, many...))
 	if err == nil || fhir.AsError(err).Issues[0].Code != fhir.TooLong {
 		t.Errorf("operations: %v", err)
+	}
+	// Paths that each visit every name, many times over.
+	names := `{"resourceType":"Patient","name":[` + strings.Repeat(`{"text":"a"},`, 1000) + `{"text":"b"}]}`
+	costly := op("delete", at("Patient.name.where("+strings.Repeat("text = 'c' or ", 99)+"text = 'd')"))
+	_, err = FHIRPath([]byte(names), parameters(t, slices.Repeat([]string{costly}, 100)...))
+	if err == nil || fhir.AsError(err).Issues[0].Code != fhir.TooCostly {
+		t.Errorf("visits: %v", err)
 	}
 	large := `{"resourceType":"Patient","name":[{"text":"` + strings.Repeat("x", fhir.MaxResource-60) + `"}]}`
 	_, err = FHIRPath([]byte(large), parameters(t, op("add", at("Patient"), name("name"), with(`"valueHumanName":{"text":"`+strings.Repeat("y", 100)+`"}`))))

@@ -22,12 +22,15 @@ type Selected struct {
 }
 
 // Select returns the elements that the expression selects in v, a value of the
-// root type, in the order of evaluation. It fails with [ErrTooCostly] or
-// [ErrComputed].
-func (p *Path) Select(v fhir.Value) ([]Selected, error) {
+// root type, in the order of evaluation. visits is how many values the
+// evaluations that share it may still visit; this one takes off what it used. It
+// fails with [ErrTooCostly] or [ErrComputed].
+func (p *Path) Select(v fhir.Value, visits *int) ([]Selected, error) {
 	e := newEnv(v, p.table)
 	defer e.release()
+	e.limit = min(e.limit, *visits)
 	p.root.eval(e, e.root)
+	*visits -= min(e.visits, *visits)
 	if e.costly() {
 		return nil, ErrTooCostly
 	}

@@ -60,26 +60,32 @@ func forEach(t *testing.T, f func(name string, body []byte)) {
 // well-formed for another parser, and XML to JSON to XML is stable.
 func TestExamples(t *testing.T) {
 	forEach(t, func(name string, body []byte) {
-		for _, encode := range []func([]byte) ([]byte, error){Encode, EncodeIndent} {
-			x, err := encode(body)
-			if err != nil {
-				t.Errorf("%s: to XML: %v", name, err)
-				return
-			}
-			if err := wellFormed(x); err != nil {
-				t.Errorf("%s: not well-formed: %v", name, err)
-			}
-			back, err := Decode(x, len(x))
-			if err != nil {
-				t.Errorf("%s: to JSON: %v", name, describe(err))
-				return
-			}
-			if diff := compare(parse(t, body), parse(t, back)); diff != "" {
-				t.Errorf("%s: %s", name, diff)
-			}
-			if again, err := encode(back); err != nil || !bytes.Equal(again, x) {
-				t.Errorf("%s: the XML is not stable: %v", name, err)
-			}
+		x, err := Encode(body)
+		if err != nil {
+			t.Errorf("%s: to XML: %v", name, err)
+			return
+		}
+		if err := wellFormed(x); err != nil {
+			t.Errorf("%s: not well-formed: %v", name, err)
+		}
+		back, err := Decode(x, len(x))
+		if err != nil {
+			t.Errorf("%s: to JSON: %v", name, describe(err))
+			return
+		}
+		if diff := compare(parse(t, body), parse(t, back)); diff != "" {
+			t.Errorf("%s: %s", name, diff)
+		}
+		if again, err := Encode(back); err != nil || !bytes.Equal(again, x) {
+			t.Errorf("%s: the XML is not stable: %v", name, err)
+		}
+		indented, err := EncodeIndent(body)
+		if err != nil {
+			t.Errorf("%s: indented: %v", name, err)
+			return
+		}
+		if same, err := Decode(indented, len(indented)); err != nil || !bytes.Equal(same, back) {
+			t.Errorf("%s: indented, it reads otherwise: %v", name, err)
 		}
 	})
 }

@@ -362,6 +362,19 @@ func BenchmarkEncode(b *testing.B) {
 	}
 }
 
+// BenchmarkEncodeBundle is a page of a search: 50 resources.
+func BenchmarkEncodeBundle(b *testing.B) {
+	entry := `{"resource":` + string(request(b)) + `}`
+	doc := []byte(`{"resourceType":"Bundle","type":"searchset","entry":[` + strings.Repeat(entry+",", 49) + entry + `]}`)
+	b.SetBytes(int64(len(doc)))
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := Encode(doc); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
 func BenchmarkDecode(b *testing.B) {
 	doc, err := Encode(request(b))
 	if err != nil {
