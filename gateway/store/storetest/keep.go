@@ -27,6 +27,7 @@ var keepTests = []test{
 	{"LoadInterrupted", testLoadInterrupted},
 	{"LoadAfterSweep", testLoadSwept},
 	{"DumpIsOneMoment", testDumpMoment},
+	{"DumpShowsNothingSince", testDumpSince},
 }
 
 func testDumpEmpty(t *testing.T, f *fixture) {
