@@ -155,6 +155,7 @@ func (f *termFeed) next(n int) (cs []candidate, err error) {
 	for _, h := range f.hs {
 		args = append(args, h)
 	}
+	cs = make([]candidate, 0, min(n, 64))
 	err = f.query(sqlUnder(len(f.hs), f.window.up), func(row []driver.Value) error {
 		c, err := readCandidate(row)
 		cs = append(cs, c)

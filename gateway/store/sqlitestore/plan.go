@@ -14,9 +14,13 @@ import (
 // probeRows is how many rows are looked at to find out who has few; a source in
 // no order may have maxCollected.
 const (
-	probeRows    = 64
+	probeRows    = 32
 	maxCollected = 2000
 )
+
+// trialVersions is how many candidates of a source in order are looked at before
+// a long one in no order is collected: a wide range is often met at once.
+const trialVersions = 64
 
 // A plan is what can drive a part.
 type plan struct {
@@ -165,21 +169,53 @@ func (s *search) source(p store.Part, w window) (source, error) {
 			return best.source(w), err
 		}
 	}
-	return s.compare(p.Type, best, pl.unordered, w)
+	if best == nil {
+		best = newStreams(s.conn, &s.cost, partyTerms(p.Type, s.parties, typeParam), w)
+	}
+	if len(pl.unordered) == 0 {
+		return best.source(w), nil
+	}
+	return &trial{search: s, src: best.source(w), left: trialVersions, window: w, then: func(w window) (source, error) {
+		return s.compare(best, pl.unordered, w)
+	}}, nil
+}
+
+// A trial yields some positions of a source and then those of another one, which
+// is only made when it comes to that.
+type trial struct {
+	*search
+	src    source
+	left   int
+	window window // what was not yielded yet
+	then   func(window) (source, error)
+}
+
+func (t *trial) next() (pos int64, ok bool, err error) {
+	if t.left == 0 && t.then != nil {
+		t.src, err = t.then(t.window)
+		t.then = nil
+	}
+	if err != nil {
+		return 0, false, err
+	}
+	if pos, ok, err = t.src.next(); ok && t.left > 0 {
+		t.left--
+		t.window = t.window.beyond(pos)
+	}
+	return pos, ok, err
 }
 
 // compare chooses between streams and sources in no order, none of which is
 // short.
-func (s *search) compare(typ string, st streams, u []unordered, w window) (source, error) {
+func (s *search) compare(st streams, u []unordered, w window) (source, error) {
+	var hs []int64
+	for _, one := range st {
+		hs = append(hs, one.h)
+	}
+	st = newStreams(s.conn, &s.cost, hs, w)
 	l, ok, err := s.shortest(u, maxCollected)
 	if err != nil || !ok {
-		if st == nil { // kept by party, and too many: nothing else leads
-			st = newStreams(s.conn, &s.cost, partyTerms(typ, s.parties, typeParam), w)
-		}
 		return st.source(w), err
-	}
-	if st == nil {
-		return s.listOf(l, w), nil
 	}
 	if err := st.probe(len(l)); err != nil {
 		return nil, err

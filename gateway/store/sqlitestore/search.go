@@ -46,7 +46,7 @@ type search struct {
 	budget   int // how many may be examined
 	cost     tally
 	page     store.Page
-	found    []candidate // the page's
+	found    []*candidate // the page's
 }
 
 func (s *search) run() error {
@@ -174,7 +174,7 @@ func (s *search) show(c *candidate) (full bool) {
 		s.page.More = true
 		return true
 	}
-	s.found = append(s.found, *c)
+	s.found = append(s.found, c)
 	return false
 }
 
@@ -259,8 +259,7 @@ func (s *search) finish() error {
 	if err := s.loadBodies(); err != nil {
 		return err
 	}
-	for i := range s.found {
-		c := &s.found[i]
+	for _, c := range s.found {
 		v := c.version()
 		if s.q.KeysOnly {
 			v.Body = nil
@@ -278,7 +277,7 @@ func (s *search) finish() error {
 		s.page.Versions = append(s.page.Versions, v)
 	}
 	if n := len(s.found); s.page.More && n > 0 {
-		last := &s.found[n-1]
+		last := s.found[n-1]
 		s.page.Next = &store.Position{Seq: seqOf(last.pos), Type: last.key.Type, ID: last.key.ID, Number: last.number, Sort: last.sort}
 	}
 	return nil
@@ -289,15 +288,15 @@ func (s *search) loadBodies() error {
 		return nil
 	}
 	var ps []int64
-	at := make(map[int64]int, len(s.found))
-	for i, c := range s.found {
+	at := map[int64]*candidate{}
+	for _, c := range s.found {
 		if !c.hasBody {
-			at[c.pos] = i
+			at[c.pos] = c
 			ps = append(ps, c.pos)
 		}
 	}
 	return s.lookUp(sqlBodyAt, sqlBodiesAt, ps, func(row []driver.Value) error {
-		s.found[at[integer(row[0])]].body = bytesOf(row[1])
+		at[integer(row[0])].body = bytesOf(row[1])
 		return nil
 	})
 }

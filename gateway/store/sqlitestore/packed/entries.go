@@ -26,7 +26,7 @@ const entriesFormat = 2
 // the entries.
 func Entries(parties []string, index []store.Index) []byte {
 	b := append(make([]byte, 0, 64+64*len(index)), 0, entriesFormat)
-	b = putStrings(b, parties)
+	b = binary.AppendUvarint(putStrings(b, parties), uint64(len(index)))
 	for _, i := range index {
 		b = putEntry(b, i)
 	}
@@ -67,12 +67,11 @@ func ParseEntries(b []byte) (parties []string, index []store.Index, err error) {
 	}
 	t := texts{all: string(b[2:])}
 	parties = t.strings()
-	index = make([]store.Index, 0, min(len(t.all)/16+1, 64))
-	for len(t.all) > 0 {
-		index = append(index, t.entry())
-	}
-	if len(index) == 0 {
-		index = nil
+	if n := t.count(3); n > 0 {
+		index = make([]store.Index, n)
+		for i := range index {
+			index[i] = t.entry()
+		}
 	}
 	return parties, index, t.end()
 }
@@ -118,12 +117,20 @@ func (t *texts) string() string {
 	return s
 }
 
-func (t *texts) strings() []string {
+// count reads the length of a list, whose elements take at least size bytes
+// each.
+func (t *texts) count(size int) int {
 	n := t.uint()
-	if n > uint64(len(t.all)) {
+	if n > uint64(len(t.all)/size) {
 		t.fail()
+		return 0
 	}
-	if n == 0 || t.bad {
+	return int(n) //nolint:gosec // it is less than the bytes there are
+}
+
+func (t *texts) strings() []string {
+	n := t.count(1)
+	if n == 0 {
 		return nil
 	}
 	ss := make([]string, n)
