@@ -3,7 +3,9 @@ package mongostore
 import (
 	"fmt"
 	"sync/atomic"
+	"syscall"
 	"testing"
+	"time"
 
 	"trellis.example/auth"
 	"trellis.example/gateway/store"
@@ -50,21 +52,47 @@ func BenchmarkRead(b *testing.B) {
 	}
 }
 
+// cpuTime returns the processor time that this process, not the server, has
+// used.
+func cpuTime() time.Duration {
+	var u syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+		return 0
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+}
+
+// BenchmarkSearch searches among as many resources of others as resourcesEnv
+// says.
 func BenchmarkSearch(b *testing.B) {
 	s := benchStore(b)
-	fill(b, s, "many", 3000)
-	fill(b, s, "few", 20)
-	for name, where := range map[string][]store.Clause{
-		"identifier": {tokenClause("identifier", "s", "few-3", false)},
-		"status":     {tokenClause("status", "s", "active", true)},
+	populate(b, s, resources(b))
+	fill(b, s, "few", 50)
+	subject := clause("patient", store.Reference, false, store.Match{Value: "Patient/few-3"})
+	status := tokenClause("status", "s", "active", true)
+	for _, bm := range []struct {
+		name string
+		q    store.Query
+	}{
+		{"identifier", store.Query{Where: []store.Clause{tokenClause("identifier", "s", "few-3", false)}}},
+		{"subject", store.Query{Where: []store.Clause{subject}}},
+		{"status", store.Query{Where: []store.Clause{status}}},
+		{"status, everyone's", store.Query{View: auth.SystemView(), Where: []store.Clause{status}}},
+		{"status, newest first", store.Query{Where: []store.Clause{status}, Sort: []store.Order{{Param: "_lastUpdated", Kind: store.Date, Descending: true}}}},
 	} {
-		b.Run(name, func(b *testing.B) {
+		b.Run(bm.name, func(b *testing.B) {
+			if bm.q.Type, bm.q.Limit = "Task", 20; !bm.q.View.All() {
+				bm.q.View = narrow("few")
+			}
+			b.ReportAllocs()
+			cpu := cpuTime()
 			for b.Loop() {
-				p, err := s.Search(b.Context(), store.Query{View: narrow("few"), Type: "Task", Limit: 20, Where: where})
+				p, err := s.Search(b.Context(), bm.q)
 				if err != nil || len(p.Versions) == 0 {
 					b.Fatalf("%d found, %v", len(p.Versions), err)
 				}
 			}
+			b.ReportMetric(float64((cpuTime()-cpu).Microseconds())/float64(b.N), "cpu-µs/op")
 		})
 	}
 }

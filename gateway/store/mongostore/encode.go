@@ -17,8 +17,8 @@ import (
 const open = math.MaxInt64
 
 // A versionDoc is one version of a resource as it lies in `versions`. Only a
-// current version, or one closed less than 15 minutes ago, carries viewers,
-// sp, exact and dates. The access of the key is that of its current version: a
+// current version, or one closed less than 15 minutes ago, carries sp, exact,
+// dates and entries. The access of the key is that of its current version: a
 // closed one keeps what it was found by, never what it is shown by.
 type versionDoc struct {
 	ID      string    `bson:"_id"`
@@ -30,16 +30,26 @@ type versionDoc struct {
 	Updated int64     `bson:"updated"`
 	Deleted bool      `bson:"deleted"`
 	Access  accessDoc `bson:"access"`
-	// Viewers holds "party|Type" for each party and "*|Type".
+	// Viewers holds "party|Type" for each party and "*|Type". Those of a
+	// deletion, and of a version whose other entries have been swept, end in
+	// "|past": only a history looks for them.
 	Viewers []string `bson:"viewers,omitempty"`
 	// Terms holds what the version is found by: "|Type|param|kind|value" for
 	// a selective parameter; "*|Type|param|kind|value" and the same with each
-	// party for a common one. A token's system is left to Exact.
+	// party for a common one. A token's system is left to Exact. A deletion
+	// has one that leads from its key to its access.
 	Terms []string `bson:"sp,omitempty"`
 	// Exact holds "param|system|value" of each token; not indexed.
-	Exact []string   `bson:"exact,omitempty"`
+	Exact []string `bson:"exact,omitempty"`
+	// Dates holds the ranges of dates, numbers and quantities, under names made
+	// like Terms.
 	Dates []rangeDoc `bson:"dates,omitempty"`
-	Body  []byte     `bson:"body,omitempty"`
+	// Entries holds all index entries, silent ones too; see packEntries.
+	Entries []byte `bson:"entries,omitempty"`
+	Body    []byte `bson:"body,omitempty"`
+
+	unpacked []store.Index
+	sort     []byte // the sort key, when a search has one
 }
 
 type accessDoc struct {
@@ -66,18 +76,21 @@ func newAccessDoc(a auth.Access) accessDoc {
 
 func isZero(a auth.Access) bool { return a.Owner == "" && len(a.Parties) == 0 && len(a.Labels) == 0 }
 
-// version returns the stored version under the key's access of today.
-func (d *versionDoc) version(today accessDoc) store.Version {
+// version returns the stored version. The document's access must be the key's
+// of today.
+func (d *versionDoc) version() store.Version {
 	return store.Version{
-		Key:     store.Key{Type: d.Type, ID: d.Logical},
+		Key:     d.key(),
 		Number:  d.Number,
 		Updated: time.UnixMilli(d.Updated).UTC(),
 		Deleted: d.Deleted,
 		Body:    d.Body,
-		Access:  today.access(),
+		Access:  d.Access.access(),
 		Seq:     d.From,
 	}
 }
+
+func (d *versionDoc) key() store.Key { return store.Key{Type: d.Type, ID: d.Logical} }
 
 // newVersion returns the document of a write that becomes current at seq.
 func newVersion(w *store.Write, seq int64, access accessDoc) *versionDoc {
@@ -86,39 +99,66 @@ func newVersion(w *store.Write, seq int64, access accessDoc) *versionDoc {
 		Number: w.Expect + 1, From: seq, To: open, Updated: w.Updated.UnixMilli(),
 		Deleted: w.Deleted, Access: access,
 	}
-	if w.Deleted {
-		return d
+	if !w.Deleted {
+		d.Body = w.Body
 	}
-	d.Body = w.Body
-	d.Viewers = []string{viewer(everyone, d.Type)}
-	for _, p := range access.Parties {
-		if p != "" {
-			d.Viewers = appendNew(d.Viewers, viewer(escape(p), d.Type))
-		}
-	}
-	d.Terms = []string{term("", d.Type, ownID, store.Token, d.Logical)}
-	for _, ix := range w.Index {
-		d.add(ix)
-	}
+	d.index(w.Index)
 	return d
 }
 
-func (d *versionDoc) add(ix store.Index) {
-	if ix.Kind == store.Date {
-		d.Dates = append(d.Dates, rangeDoc{typeParam(d.Type, ix.Param), ix.Low, ix.High})
+// index gives the version everything that it is found by.
+func (d *versionDoc) index(entries []store.Index) {
+	d.Viewers, d.Terms, d.Exact, d.Dates, d.Entries = nil, nil, nil, nil, nil
+	parties := []string{everyone}
+	for _, p := range d.Access.Parties {
+		if p != "" {
+			parties = appendNew(parties, escape(p))
+		}
+	}
+	for _, p := range parties {
+		d.Viewers = append(d.Viewers, viewer(p, d.Type))
+	}
+	if d.Deleted {
+		d.past()
+		d.Terms = []string{goneTerm(d.key())}
 		return
 	}
-	if !ix.Common {
-		d.Terms = appendNew(d.Terms, term("", d.Type, ix.Param, ix.Kind, ix.Value))
-	} else {
-		d.Terms = appendNew(d.Terms, term(everyone, d.Type, ix.Param, ix.Kind, ix.Value))
-		for _, v := range d.Viewers[1:] {
-			p, _, _ := strings.Cut(v, "|")
-			d.Terms = appendNew(d.Terms, term(p, d.Type, ix.Param, ix.Kind, ix.Value))
-		}
+	d.Terms = []string{idTerm(d.key())}
+	for i := range entries {
+		d.add(&entries[i], parties)
+	}
+	d.Entries = packEntries(entries)
+}
+
+// past turns the viewers into those that only a history looks for.
+func (d *versionDoc) past() {
+	for i, v := range d.Viewers {
+		d.Viewers[i] = v + pastMark
+	}
+}
+
+func (d *versionDoc) add(ix *store.Index, parties []string) {
+	if ix.Silent {
+		return
 	}
 	if ix.Kind == store.Token {
 		d.Exact = appendNew(d.Exact, exactTerm(ix.Param, ix.System, ix.Value))
+	}
+	heads := []string{""}
+	if ix.Common {
+		heads = parties
+	}
+	for _, h := range heads {
+		switch ix.Kind {
+		case store.Date, store.Number, store.Quantity:
+			d.Dates = append(d.Dates, rangeDoc{rangeName(h, d.Type, ix.Param, ix.Kind), ix.Low, ix.High})
+		case store.Point:
+			for _, cell := range ix.Cells() {
+				d.Terms = appendNew(d.Terms, term(h, d.Type, ix.Param, ix.Kind, cell))
+			}
+		default:
+			d.Terms = appendNew(d.Terms, term(h, d.Type, ix.Param, ix.Kind, ix.Value))
+		}
 	}
 }
 
@@ -135,11 +175,19 @@ const ownID = "_id"
 // everyone stands for any party, in the entries a view without limits uses.
 const everyone = "*"
 
+// pastMark ends the viewers of what only a history looks for.
+const pastMark = "|past"
+
 // longValue is the length in bytes beyond which a value is indexed by its
 // digest, so that no index key grows without bound.
 const longValue = 256
 
 func viewer(party, typ string) string { return party + "|" + escape(typ) }
+
+func idTerm(k store.Key) string { return term("", k.Type, ownID, store.Token, k.ID) }
+
+// goneTerm is the entry of a deletion; no parameter has a name with a star.
+func goneTerm(k store.Key) string { return "|" + escape(k.Type) + "|*gone|" + short(k.ID) }
 
 // term is an entry of `sp`. Text stays whole, because it is looked for by its
 // beginning.
@@ -147,17 +195,40 @@ func term(party, typ, param string, k store.Kind, value string) string {
 	if k != store.Text {
 		value = short(value)
 	}
-	return party + "|" + escape(typ) + "|" + escape(param) + "|" + kinds[min(int(k), len(kinds)-1)] + "|" + value
+	return rangeName(party, typ, param, k) + "|" + value
 }
 
-// kinds keeps entries of one parameter but different kinds apart.
-var kinds = [...]string{"", "token", "reference", "date", "text", "uri", "other"}
+// rangeName names the ranges of a parameter, and begins its terms.
+func rangeName(party, typ, param string, k store.Kind) string {
+	return party + "|" + escape(typ) + "|" + escape(param) + "|" + kindName(k)
+}
+
+// kindName keeps entries of one parameter but different kinds apart.
+func kindName(k store.Kind) string {
+	switch k {
+	case store.Token:
+		return "token"
+	case store.Reference:
+		return "reference"
+	case store.Date:
+		return "date"
+	case store.Text:
+		return "text"
+	case store.URI:
+		return "uri"
+	case store.Number:
+		return "number"
+	case store.Quantity:
+		return "quantity"
+	case store.Point:
+		return "point"
+	}
+	return "other"
+}
 
 func exactTerm(param, system, value string) string {
 	return escape(param) + "|" + escape(short(system)) + "|" + short(value)
 }
-
-func typeParam(typ, param string) string { return escape(typ) + "|" + escape(param) }
 
 func short(value string) string {
 	if len(value) <= longValue {
@@ -173,6 +244,11 @@ var escaper = strings.NewReplacer("%", "%25", "|", "%7C", "*", "%2A", "/", "%2F"
 
 // escape makes s safe before a separator of an entry or id.
 func escape(s string) string { return escaper.Replace(s) }
+
+// unescape undoes escape.
+func unescape(s string) string {
+	return strings.NewReplacer("%25", "%", "%7C", "|", "%2A", "*", "%2F", "/").Replace(s)
+}
 
 // versionID orders the versions of one key by number.
 func versionID(k store.Key, n int) string { return fmt.Sprintf("%s%010d", keyPrefix(k), n) }

@@ -13,51 +13,71 @@ import (
 // endOfText sorts after every continuation of a prefix.
 const endOfText = "\U0010FFFF\U0010FFFF"
 
-// A condition is one clause as the database is asked it. Values stand only
-// where values are compared; every field name and operator is ours.
+// A condition is a way to find the candidates of a clause, or of several over
+// one range. Values stand only where values are compared; every field name and
+// operator is ours.
 type condition struct {
 	// lookup finds all candidates through one index; exact, if not nil, must
 	// hold besides.
 	lookup, exact bson.D
-	rank          rank
+	// terms, when not nil, are the entries of `sp`, or the viewers of a way by
+	// type, that lookup looks for: those of several conditions are one lookup.
+	terms []string
+	rank  rank
 	// viewed: lookup finds nothing that the view's parties do not share.
 	viewed bool
+	// sharp: lookup and exact together are all that the clauses mean.
+	sharp bool
+	// answers is how many clauses it is about.
+	answers int
 }
 
-// rank orders the ways to drive a query: the most selective first.
+// whole reports whether lookup alone says all that n clauses mean.
+func (c *condition) whole(n int) bool { return c.sharp && c.exact == nil && c.answers == n }
+
+// rank orders the ways to find candidates: the most selective first.
 type rank uint8
 
 const (
 	bySelective rank = iota // an equality that few resources share
-	byRange                 // dates, text, _lastUpdated: counted before use
+	byRange                 // dates, numbers, text, _lastUpdated: counted before use
 	byCommon                // one party's entries of a common value
 	byType                  // all that one party may see of the type
 )
 
-// inOrder reports whether the index delivers the page's order, so that a
-// query may stop early.
-func (r rank) inOrder() bool { return r != byRange }
-
 // never is what no version meets.
 func never() bson.D { return bson.D{{Key: "_id", Value: in([]string{})}} }
 
-// compile returns the condition of a clause for a view of one type.
-func compile(v auth.View, typ string, c store.Clause) condition {
-	switch c.Param {
-	case ownID:
+// compile returns the condition of a clause that leads, for a view of one type.
+// Several clauses are those over the one range of a parameter.
+func compile(v auth.View, typ string, bundle []store.Clause) condition {
+	out := compileFirst(v, typ, bundle)
+	out.answers = len(bundle)
+	out.viewed = out.viewed || bundle[0].Common
+	return out
+}
+
+func compileFirst(v auth.View, typ string, bundle []store.Clause) condition {
+	c := bundle[0]
+	switch {
+	case len(c.Together) > 0:
+		return together(v, typ, c.Together)
+	case c.Param == ownID:
 		return identity(typ, c.Any)
-	case "_lastUpdated":
-		return updated(v, typ, c.Any)
+	case c.Param == ownTime:
+		return updated(v, typ, bundle)
 	}
 	switch c.Kind {
-	case store.Date:
-		return dates(typ, c)
+	case store.Date, store.Number, store.Quantity:
+		return ranges(heads(v, c.Common), typ, bundle)
 	case store.Text:
 		return text(heads(v, c.Common), typ, c)
 	case store.Token, store.Reference, store.URI:
 		return equality(heads(v, c.Common), typ, c)
+	case store.Point:
+		return near(heads(v, c.Common), typ, c)
 	}
-	return condition{lookup: never()}
+	return condition{lookup: never(), sharp: true}
 }
 
 // heads returns the prefixes of the entries that the view searches: each
@@ -87,7 +107,7 @@ func parties(v auth.View) []string {
 func equality(heads []string, typ string, c store.Clause) condition {
 	terms, exact, strict := []string{}, bson.A{}, false
 	for _, m := range c.Any {
-		if !utf8.ValidString(m.Value) || !utf8.ValidString(m.System) {
+		if !utf8.ValidString(m.Value) || !utf8.ValidString(m.System) || c.Kind == store.Reference && m.Op != "" {
 			continue
 		}
 		mine := make([]string, 0, len(heads))
@@ -102,22 +122,44 @@ func equality(heads []string, typ string, c store.Clause) condition {
 			exact = append(exact, bson.D{{Key: "sp", Value: oneOf(mine)}})
 		}
 	}
-	if len(terms) == 0 {
-		return condition{lookup: never()}
-	}
-	out := condition{lookup: bson.D{{Key: "sp", Value: oneOf(terms)}}, rank: bySelective}
-	if c.Common {
-		out.rank, out.viewed = byCommon, true
-	}
+	out := byTerms(terms, c.Common)
+	out.sharp = true
 	if strict {
 		out.exact = anyOf(exact)
 	}
 	return out
 }
 
-func text(heads []string, typ string, c store.Clause) condition {
-	list := bson.A{}
+// byTerms finds what has one of the terms.
+func byTerms(terms []string, common bool) condition {
+	if len(terms) == 0 {
+		return condition{lookup: never()}
+	}
+	out := condition{lookup: bson.D{{Key: "sp", Value: oneOf(terms)}}, terms: terms, rank: bySelective}
+	if common {
+		out.rank = byCommon
+	}
+	return out
+}
+
+// near finds what lies in the squares that cover the circles.
+func near(heads []string, typ string, c store.Clause) condition {
+	terms := []string{}
 	for _, m := range c.Any {
+		for _, cell := range m.Cells() {
+			for _, h := range heads {
+				terms = append(terms, term(h, typ, c.Param, c.Kind, cell))
+			}
+		}
+	}
+	return byTerms(terms, c.Common)
+}
+
+// text finds texts by their beginning, those to be met exactly among them.
+func text(heads []string, typ string, c store.Clause) condition {
+	list, sharp := bson.A{}, true
+	for _, m := range c.Any {
+		sharp = sharp && m.Op == ""
 		if !utf8.ValidString(m.Value) {
 			continue
 		}
@@ -127,28 +169,25 @@ func text(heads []string, typ string, c store.Clause) condition {
 				{Key: "$gte", Value: from}, {Key: "$lt", Value: from + endOfText}}}}}})
 		}
 	}
-	return condition{lookup: anyOf(list), rank: byRange}
+	return condition{lookup: anyOf(list), rank: byRange, sharp: sharp}
 }
 
-func dates(typ string, c store.Clause) condition {
-	list := bson.A{}
-	for _, m := range c.Any {
-		for _, b := range rangeOf(m, "low", "high") {
-			match := append(bson.D{{Key: "p", Value: typeParam(typ, c.Param)}}, b...)
-			list = append(list, bson.D{{Key: "dates", Value: bson.D{{Key: "$elemMatch", Value: match}}}})
+// together finds what meets the most selective of the clauses that lead, and
+// each other one somewhere: whether in one element is for the entries to say.
+func together(v auth.View, typ string, clauses []store.Clause) condition {
+	var ways []condition
+	for _, c := range clauses {
+		if c.Leads() {
+			ways = append(ways, compile(v, typ, []store.Clause{c}))
 		}
 	}
-	return condition{lookup: anyOf(list), rank: byRange}
-}
-
-func updated(v auth.View, typ string, matches []store.Match) condition {
-	list := bson.A{}
-	for _, m := range matches {
-		for _, b := range instantOf(m) {
-			list = append(list, append(viewers(v, typ), b...))
-		}
+	slices.SortStableFunc(ways, func(a, b condition) int { return int(a.rank) - int(b.rank) })
+	out := ways[0]
+	for _, w := range ways[1:] {
+		out.exact = allOf(out.exact, w.lookup, w.exact)
 	}
-	return condition{lookup: anyOf(list), rank: byRange, viewed: true}
+	out.sharp = false
+	return out
 }
 
 // identity finds keys by the entry that each version has of its own id.
@@ -162,68 +201,23 @@ func identity(typ string, matches []store.Match) condition {
 
 // viewers is what the view may see of a type, apart from security labels.
 func viewers(v auth.View, typ string) bson.D {
+	return bson.D{{Key: "viewers", Value: oneOf(viewerTerms(v, typ))}}
+}
+
+func viewerTerms(v auth.View, typ string) []string {
 	if v.All() {
-		return bson.D{{Key: "viewers", Value: viewer(everyone, typ)}}
+		return []string{viewer(everyone, typ)}
 	}
 	list := parties(v)
 	for i, p := range list {
 		list[i] = viewer(p, typ)
 	}
-	return bson.D{{Key: "viewers", Value: oneOf(list)}}
+	return list
 }
 
-// rangeOf returns the alternatives that an entry's range low..high must meet;
-// see store.Match.Holds for the meaning of the prefixes.
-func rangeOf(m store.Match, low, high string) []bson.D {
-	is := func(field, op string, v int64) bson.E {
-		return bson.E{Key: field, Value: bson.D{{Key: op, Value: v}}}
-	}
-	// An entry's low is never above its high: saying so of the match bounds
-	// the scan at both ends.
-	within := bson.D{{Key: low, Value: bson.D{{Key: "$gte", Value: m.Low}, {Key: "$lte", Value: m.High}}}, is(high, "$lte", m.High)}
-	above, below := bson.D{is(high, "$gt", m.High)}, bson.D{is(low, "$lt", m.Low)}
-	switch m.Op {
-	case "", "eq":
-		return []bson.D{within}
-	case "ne":
-		return []bson.D{below, above}
-	case "gt":
-		return []bson.D{above}
-	case "lt":
-		return []bson.D{below}
-	case "ge":
-		return []bson.D{above, within}
-	case "le":
-		return []bson.D{below, within}
-	case "sa":
-		return []bson.D{{is(low, "$gt", m.High)}}
-	case "eb":
-		return []bson.D{{is(high, "$lt", m.Low)}}
-	case "ap":
-		return []bson.D{{is(low, "$lte", m.High), is(high, "$gte", m.Low)}}
-	}
-	return nil
-}
-
-// instantOf is rangeOf for an entry that is a single instant, `updated`.
-func instantOf(m store.Match) []bson.D {
-	is := func(ops ...bson.E) []bson.D { return []bson.D{{{Key: "updated", Value: bson.D(ops)}}} }
-	op := func(op string, v int64) bson.E { return bson.E{Key: op, Value: v} }
-	switch m.Op {
-	case "", "eq", "ap":
-		return is(op("$gte", m.Low), op("$lte", m.High))
-	case "ne":
-		return append(is(op("$lt", m.Low)), is(op("$gt", m.High))...)
-	case "gt", "sa":
-		return is(op("$gt", m.High))
-	case "lt", "eb":
-		return is(op("$lt", m.Low))
-	case "ge":
-		return is(op("$gte", m.Low))
-	case "le":
-		return is(op("$lte", m.High))
-	}
-	return nil
+// byViewers finds all that the view may see of a type.
+func byViewers(v auth.View, typ string) condition {
+	return condition{lookup: viewers(v, typ), terms: viewerTerms(v, typ), rank: byType, viewed: true, sharp: true}
 }
 
 func anyOf(list bson.A) bson.D {
@@ -245,7 +239,10 @@ func oneOf(values []string) any {
 
 func allOf(list ...bson.D) bson.D {
 	list = slices.DeleteFunc(list, func(d bson.D) bool { return len(d) == 0 })
-	if len(list) == 1 {
+	switch len(list) {
+	case 0:
+		return nil
+	case 1:
 		return list[0]
 	}
 	all := make(bson.A, len(list))

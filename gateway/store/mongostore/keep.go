@@ -7,9 +7,6 @@ import (
 	"trellis.example/gateway/store"
 )
 
-func (s *Store) Scan(context.Context, store.ScanQuery) (store.ScanPage, error) {
-	return store.ScanPage{}, errors.ErrUnsupported
-}
 func (s *Store) Dump(context.Context, func(store.Record) error) error { return errors.ErrUnsupported }
 func (s *Store) Load(context.Context, []store.Record) error           { return errors.ErrUnsupported }
 func (s *Store) Reindex(context.Context, string, int, func(string, []byte) ([]store.Index, error)) (string, int, error) {

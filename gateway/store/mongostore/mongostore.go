@@ -126,10 +126,17 @@ func (s *Store) prepare(ctx context.Context) error {
 	if err := s.db.RunCommand(ctx, bson.D{{Key: "ping", Value: 1}}).Err(); err != nil {
 		return unavailable(ctx, "reaching the server", err)
 	}
+	has, err := s.admit(ctx)
+	if err != nil {
+		return err
+	}
 	if err := s.createAll(ctx); err != nil {
 		return err
 	}
-	return s.proveTransactions(ctx)
+	if err := s.proveTransactions(ctx); err != nil {
+		return err
+	}
+	return s.upgrade(ctx, has)
 }
 
 func (s *Store) start() error {

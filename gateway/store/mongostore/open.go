@@ -73,14 +73,15 @@ func (s *Store) indexes() []index {
 		return d
 	}
 	newest := func(by string) bson.D {
-		return bson.D{{Key: by, Value: 1}, {Key: "from", Value: -1}, {Key: "id", Value: 1}}
+		return bson.D{{Key: by, Value: 1}, {Key: "from", Value: -1}, {Key: "id", Value: 1}, {Key: "type", Value: 1}}
 	}
 	return []index{
-		{s.versions, "viewers_newest", newest("viewers")},
+		{s.versions, "viewers_page", newest("viewers")},
 		{s.versions, "viewers_updated", asc("viewers", "updated")},
-		{s.versions, "sp_newest", newest("sp")},
+		{s.versions, "sp_page", newest("sp")},
 		{s.versions, "dates_low", asc("dates.p", "dates.low", "dates.high")},
 		{s.versions, "dates_high", asc("dates.p", "dates.high", "dates.low")},
+		{s.versions, "commits", asc("from")},
 		{s.claims, "expires", asc("expires")},
 		{s.outbox, "due", asc("topic", "at")},
 		{s.outbox, "order", asc("topic", "partition", "seq", "pos")},

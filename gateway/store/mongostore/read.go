@@ -45,7 +45,7 @@ func (s *Store) Read(ctx context.Context, v auth.View, k store.Key) (store.Versi
 	if err != nil {
 		return store.Version{}, err
 	}
-	return d.version(d.Access), nil
+	return d.version(), nil
 }
 
 // ReadVersion returns one version, under today's access.
@@ -55,7 +55,7 @@ func (s *Store) ReadVersion(ctx context.Context, v auth.View, k store.Key, numbe
 		return store.Version{}, err
 	}
 	if now.Number == number {
-		return now.version(now.Access), nil
+		return now.version(), nil
 	}
 	if number < 1 || number > now.Number {
 		return store.Version{}, store.ErrNotFound
@@ -68,37 +68,14 @@ func (s *Store) ReadVersion(ctx context.Context, v auth.View, k store.Key, numbe
 	case err != nil:
 		return store.Version{}, unavailable(ctx, "reading a version", err)
 	}
-	return d.version(now.Access), nil
-}
-
-// History returns the versions of one key, newest first.
-func (s *Store) History(ctx context.Context, q store.HistoryQuery) (store.Page, error) {
-	now, err := s.visible(ctx, q.View, q.Key)
-	if err != nil {
-		return store.Page{}, err
-	}
-	limit := clamp(q.Limit, 1, 1000)
-	cur, err := s.versions.Find(ctx, versionsOf(q.Key, q.Before), options.Find().
-		SetSort(bson.D{{Key: "_id", Value: -1}}).
-		SetLimit(int64(limit+1)).
-		SetProjection(withoutEntries()))
-	if err != nil {
-		return store.Page{}, unavailable(ctx, "reading the history", err)
-	}
-	var rows []*versionDoc
-	if err := cur.All(ctx, &rows); err != nil {
-		return store.Page{}, unavailable(ctx, "reading the history", err)
-	}
-	page := store.Page{Snapshot: now.From, Total: -1, More: len(rows) > limit}
-	for _, d := range rows[:min(limit, len(rows))] {
-		page.Versions = append(page.Versions, d.version(now.Access))
-	}
-	return page, nil
+	d.Access = now.Access
+	return d.version(), nil
 }
 
 // withoutEntries leaves out what only the indexes need.
 func withoutEntries() bson.D {
-	return bson.D{{Key: "viewers", Value: 0}, {Key: "sp", Value: 0}, {Key: "exact", Value: 0}, {Key: "dates", Value: 0}}
+	return bson.D{{Key: "viewers", Value: 0}, {Key: "sp", Value: 0}, {Key: "exact", Value: 0}, {Key: "dates", Value: 0},
+		{Key: "entries", Value: 0}}
 }
 
 // current returns the newest version of a key, or ErrNotFound.

@@ -12,27 +12,25 @@ import (
 	"trellis.example/gateway/store"
 )
 
-// A search is one page being answered.
+// A search is one page being answered. The database finds candidates by one
+// index, in the page's order where the index has it; what they mean is decided
+// here, by store.Clause.Holds and the view.
 type search struct {
 	s        *Store
 	q        store.Query
-	limit    int
+	want     int // one more than the page holds
 	snapshot int64
-	// drivers are the conditions, each a way to find candidates, best first.
-	drivers []condition
+	groups   []*group
 }
 
 // Search returns current versions as they were at the query's snapshot.
 func (s *Store) Search(ctx context.Context, q store.Query) (store.Page, error) {
-	page := store.Page{Snapshot: q.Snapshot, Total: -1}
-	if q.Snapshot == 0 {
-		now, err := s.seq(ctx)
-		if err != nil {
-			return page, err
-		}
-		page.Snapshot = now
+	x, err := s.newSearch(ctx, q)
+	if err != nil {
+		return store.Page{}, err
 	}
-	if err := s.fill(ctx, q, &page); err != nil {
+	page, err := x.answer(ctx)
+	if err != nil {
 		return store.Page{}, err
 	}
 	if q.Snapshot != 0 {
@@ -44,146 +42,122 @@ func (s *Store) Search(ctx context.Context, q store.Query) (store.Page, error) {
 	return page, nil
 }
 
-func (s *Store) fill(ctx context.Context, q store.Query, page *store.Page) (err error) {
-	if !q.View.SeesType(q.Type) {
-		if q.Total {
-			page.Total = 0
+func (s *Store) newSearch(ctx context.Context, q store.Query) (*search, error) {
+	x := &search{s: s, q: q, want: clamp(q.Limit, 1, 1000) + 1, snapshot: q.Snapshot, groups: groups(&q)}
+	if q.Snapshot == 0 {
+		now, err := s.seq(ctx)
+		if err != nil {
+			return nil, err
 		}
-		return nil
+		x.snapshot = now
 	}
-	x := newSearch(s, q, page.Snapshot)
-	if page.Versions, page.More, err = x.page(ctx); err != nil {
-		return err
-	}
-	if q.Total {
-		page.Total, err = x.total(ctx)
-	}
-	return err
-}
-
-func newSearch(s *Store, q store.Query, snapshot int64) *search {
-	x := &search{s: s, q: q, snapshot: snapshot, limit: clamp(q.Limit, 1, 1000)}
-	for _, c := range q.Where {
-		x.drivers = append(x.drivers, compile(q.View, q.Type, c))
-	}
-	x.drivers = append(x.drivers, condition{lookup: viewers(q.View, q.Type), rank: byType, viewed: true})
-	slices.SortStableFunc(x.drivers, func(a, b condition) int { return cmp.Compare(a.rank, b.rank) })
-	return x
+	return x, nil
 }
 
 func clamp(n, low, high int) int { return min(max(n, low), high) }
 
-// page reads rows until the page is full: rows that the view may not see
-// today, by label or because access changed, are passed over.
-func (x *search) page(ctx context.Context) (out []store.Version, more bool, err error) {
-	after := x.q.After
-	for seen := 0; ; {
-		rows, err := x.rows(ctx, after)
-		if err != nil {
-			return nil, false, err
-		}
-		for _, r := range rows {
-			v, ok, err := x.show(ctx, r)
-			if err != nil {
-				return nil, false, err
-			}
-			if ok && len(out) == x.limit {
-				return out, true, nil
-			}
-			if ok {
-				out = append(out, v)
-			}
-		}
-		if len(rows) <= x.limit {
-			return out, false, nil
-		}
-		if seen += len(rows); seen > maxExamined {
-			return nil, false, store.ErrTooCostly
-		}
-		last := rows[len(rows)-1]
-		after = &store.Position{Seq: last.From, ID: last.Logical}
-	}
-}
-
-// show applies today's view: the access of a version closed since the snapshot
-// is that of the one current now.
-func (x *search) show(ctx context.Context, d *versionDoc) (store.Version, bool, error) {
-	access := d.Access
-	if d.To != open {
-		now, err := x.s.current(ctx, store.Key{Type: d.Type, ID: d.Logical})
-		if err != nil {
-			return store.Version{}, false, err
-		}
-		access = now.Access
-	}
-	return d.version(access), x.q.View.Sees(d.Type, access.access()), nil
-}
-
-// rows returns up to limit+1 rows after the position, by the first driver that
-// does not have to look at more than maxExamined candidates.
-func (x *search) rows(ctx context.Context, after *store.Position) ([]*versionDoc, error) {
-	for i, d := range x.drivers {
-		rows, ok, err := x.drive(ctx, i, d, after)
-		if err != nil || ok {
-			return rows, err
-		}
-	}
-	return nil, store.ErrTooCostly
-}
-
-func (x *search) drive(ctx context.Context, i int, d condition, after *store.Position) ([]*versionDoc, bool, error) {
-	probe := allOf(d.lookup, x.since(after))
-	if d.rank == byRange {
-		if many, err := x.tooMany(ctx, probe); err != nil || many {
-			return nil, false, err
-		}
-	}
-	rest := x.rest(i, d)
-	rows, err := x.read(ctx, x.pipeline(d, rest, after))
+func (x *search) answer(ctx context.Context) (store.Page, error) {
+	page := store.Page{Snapshot: x.snapshot, Total: -1}
+	rows, total, err := x.rows(ctx)
 	if err != nil {
-		return nil, false, err
+		return page, err
 	}
-	if len(rest) > 0 && d.rank.inOrder() && len(rows) <= x.limit {
-		// A short page is the last one only if no candidate was left out.
-		if many, err := x.tooMany(ctx, probe); err != nil || many {
-			return nil, false, err
+	if page.More = len(rows) == x.want; page.More {
+		rows = rows[:x.want-1]
+	}
+	if err := x.bodies(ctx, rows); err != nil {
+		return page, err
+	}
+	for _, d := range rows {
+		v := d.version()
+		if x.q.Values != "" {
+			v.Values = d.values(x.q.Values)
+		}
+		page.Versions = append(page.Versions, v)
+	}
+	if page.More {
+		page.Next = x.positionOf(rows[len(rows)-1])
+	}
+	if x.q.Total {
+		if page.Total = total; total < 0 {
+			page.Total, err = x.total(ctx, &page)
 		}
 	}
-	return rows, true, nil
+	return page, err
 }
 
-// pipeline reads the driver's candidates in the page's order, at most
-// maxExamined of them, and lets through those that meet the rest.
-func (x *search) pipeline(d condition, rest bson.D, after *store.Position) mongo.Pipeline {
-	stage := func(name string, v any) bson.D { return bson.D{{Key: name, Value: v}} }
-	p := mongo.Pipeline{
-		stage("$match", allOf(d.lookup, x.since(after), x.beyond(after), bson.D{{Key: "to", Value: bson.D{{Key: "$gt", Value: x.snapshot}}}})),
-		stage("$sort", bson.D{{Key: "from", Value: -1}, {Key: "id", Value: 1}}),
+// rows returns the page's rows and one more if there is one; total is how many
+// there are in all, or -1 when that is not known.
+func (x *search) rows(ctx context.Context) (rows []*versionDoc, total int, err error) {
+	switch {
+	case len(x.groups) == 0:
+		return nil, 0, nil
+	case len(x.q.Sort) > 0:
+		return x.sorted(ctx)
 	}
-	if len(rest) > 0 {
-		p = append(p, stage("$limit", maxExamined), stage("$match", rest))
+	for _, g := range x.groups {
+		some, err := x.walk(ctx, g)
+		if err != nil {
+			return nil, -1, err
+		}
+		rows = append(rows, some...)
 	}
-	return append(p, stage("$limit", x.limit+1), stage("$project", withoutEntries()))
+	if len(x.groups) > 1 {
+		slices.SortFunc(rows, newestFirst)
+		rows = slices.CompactFunc(rows, func(a, b *versionDoc) bool { return a.ID == b.ID })
+	}
+	return rows[:min(x.want, len(rows))], -1, nil
 }
 
-// rest is what the driver leaves open.
-func (x *search) rest(i int, d condition) bson.D {
-	parts := []bson.D{}
-	for j, c := range x.drivers {
-		if j != i && c.rank != byType {
-			parts = append(parts, c.lookup)
+// newestFirst is the order of a page.
+func newestFirst(a, b *versionDoc) int {
+	return cmp.Or(cmp.Compare(b.From, a.From), cmp.Compare(a.Logical, b.Logical), cmp.Compare(a.Type, b.Type))
+}
+
+func (x *search) positionOf(d *versionDoc) *store.Position {
+	return &store.Position{Seq: d.From, Type: d.Type, ID: d.Logical, Number: d.Number, Sort: d.sort}
+}
+
+// bodies adds the bodies of those that were read without.
+func (x *search) bodies(ctx context.Context, rows []*versionDoc) error {
+	if x.q.KeysOnly {
+		for _, d := range rows {
+			d.Body = nil
 		}
-		if c.exact != nil {
-			parts = append(parts, c.exact)
-		}
-	}
-	if !d.viewed && !x.q.View.All() {
-		parts = append(parts, viewers(x.q.View, x.q.Type))
-	}
-	if len(parts) == 0 {
 		return nil
 	}
-	return allOf(parts...)
+	return x.s.addBodies(ctx, rows)
+}
+
+func (s *Store) addBodies(ctx context.Context, rows []*versionDoc) error {
+	lean := map[string]*versionDoc{}
+	var ids []string
+	for _, d := range rows {
+		if len(d.Body) == 0 && !d.Deleted {
+			ids = append(ids, d.ID)
+			lean[d.ID] = d
+		}
+	}
+	err := each(ctx, s.versions, ids, []string{"body"}, func(d *versionDoc) { lean[d.ID].Body = d.Body })
+	if err != nil {
+		return unavailable(ctx, "reading bodies", err)
+	}
+	return nil
+}
+
+func (d *versionDoc) values(param string) []string {
+	var out []string
+	for _, e := range d.unpacked {
+		if e.Param == param && e.Kind == store.Reference {
+			out = append(out, e.Value)
+		}
+	}
+	return out
+}
+
+// bounded says that the version was current at the snapshot.
+func (x *search) bounded() bson.D {
+	return bson.D{{Key: "to", Value: bson.D{{Key: "$gt", Value: x.snapshot}}}}
 }
 
 // since bounds the index scan to what had been written at the snapshot, and
@@ -196,17 +170,38 @@ func (x *search) since(after *store.Position) bson.D {
 	return bson.D{{Key: "from", Value: bson.D{{Key: "$lte", Value: upTo}}}}
 }
 
-// beyond leaves out what the position's own commit has already shown.
-func (x *search) beyond(after *store.Position) bson.D {
-	if after == nil {
+// beyond leaves out what the position's own commit has already shown: nothing
+// when the position is the commit itself.
+func beyond(after *store.Position) bson.D {
+	if after == nil || after.ID == "" {
 		return nil
 	}
 	shown := bson.D{{Key: "from", Value: after.Seq}, {Key: "id", Value: bson.D{{Key: "$lte", Value: after.ID}}}}
-	return bson.D{{Key: "$nor", Value: bson.A{shown}}}
+	if after.Type == "" {
+		return bson.D{{Key: "$nor", Value: bson.A{shown}}}
+	}
+	shown[1].Value = bson.D{{Key: "$lt", Value: after.ID}}
+	same := bson.D{{Key: "from", Value: after.Seq}, {Key: "id", Value: after.ID}, {Key: "type", Value: bson.D{{Key: "$lte", Value: after.Type}}}}
+	return bson.D{{Key: "$nor", Value: bson.A{shown, same}}}
 }
 
-func (x *search) read(ctx context.Context, p mongo.Pipeline) ([]*versionDoc, error) {
-	cur, err := x.s.versions.Aggregate(ctx, p, options.Aggregate().SetAllowDiskUse(true))
+// fields is what is read of a candidate: everything but what only indexes need,
+// and the entries and the body only where they are looked at.
+func (x *search) fields(entries, body bool) bson.D {
+	out := bson.D{{Key: "viewers", Value: 0}, {Key: "sp", Value: 0}, {Key: "exact", Value: 0}, {Key: "dates", Value: 0}}
+	if !entries && x.q.Values == "" {
+		out = append(out, bson.E{Key: "entries", Value: 0})
+	}
+	if !body {
+		out = append(out, bson.E{Key: "body", Value: 0})
+	}
+	return out
+}
+
+func stage(name string, v any) bson.D { return bson.D{{Key: name, Value: v}} }
+
+func (s *Store) read(ctx context.Context, p mongo.Pipeline) ([]*versionDoc, error) {
+	cur, err := s.versions.Aggregate(ctx, p, options.Aggregate().SetAllowDiskUse(true))
 	if err != nil {
 		return nil, unavailable(ctx, "searching", err)
 	}
@@ -217,54 +212,13 @@ func (x *search) read(ctx context.Context, p mongo.Pipeline) ([]*versionDoc, err
 	return rows, nil
 }
 
-// tooMany reports whether more than maxExamined candidates meet the filter.
-func (x *search) tooMany(ctx context.Context, filter bson.D) (bool, error) {
-	n, err := x.s.versions.CountDocuments(ctx, filter, options.Count().SetLimit(maxExamined+1))
+// count counts the candidates of a lookup, up to the limit.
+func (x *search) count(ctx context.Context, lookup bson.D, limit int) (int, error) {
+	n, err := x.s.versions.CountDocuments(ctx, lookup, options.Count().SetLimit(int64(limit)))
 	if err != nil {
-		return false, unavailable(ctx, "counting candidates", err)
+		return 0, unavailable(ctx, "counting candidates", err)
 	}
-	return n > maxExamined, nil
-}
-
-// total counts what the view sees of the matches.
-func (x *search) total(ctx context.Context) (int, error) {
-	for i, d := range x.drivers {
-		many, err := x.tooMany(ctx, allOf(d.lookup, x.since(nil)))
-		if err != nil {
-			return 0, err
-		}
-		if !many {
-			return x.count(ctx, allOf(d.lookup, x.since(nil), x.rest(i, d), bson.D{{Key: "to", Value: bson.D{{Key: "$gt", Value: x.snapshot}}}}))
-		}
-	}
-	return 0, store.ErrTooCostly
-}
-
-func (x *search) count(ctx context.Context, filter bson.D) (int, error) {
-	cur, err := x.s.versions.Find(ctx, filter, options.Find().SetProjection(bson.D{
-		{Key: "type", Value: 1}, {Key: "id", Value: 1}, {Key: "to", Value: 1}, {Key: "access", Value: 1}}))
-	if err != nil {
-		return 0, unavailable(ctx, "counting", err)
-	}
-	defer release(ctx, cur)
-	n := 0
-	for cur.Next(ctx) {
-		d := new(versionDoc)
-		if err := cur.Decode(d); err != nil {
-			return 0, unavailable(ctx, "counting", err)
-		}
-		_, ok, err := x.show(ctx, d)
-		if err != nil {
-			return 0, err
-		}
-		if ok {
-			n++
-		}
-	}
-	if err := cur.Err(); err != nil {
-		return 0, unavailable(ctx, "counting", err)
-	}
-	return n, nil
+	return int(n), nil
 }
 
 // stillShown reports ErrExpired when versions closed after the snapshot have

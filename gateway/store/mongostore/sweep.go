@@ -89,10 +89,26 @@ func (s *Store) strip(ctx context.Context, closed []string, horizon int64) error
 	if err := s.advance(ctx, "horizon", horizon); err != nil {
 		return err
 	}
-	_, err := s.versions.UpdateMany(ctx, bson.D{{Key: "_id", Value: in(closed)}},
-		bson.D{{Key: "$unset", Value: bson.D{
-			{Key: "viewers", Value: ""}, {Key: "sp", Value: ""}, {Key: "exact", Value: ""}, {Key: "dates", Value: ""}}}})
-	return err
+	past := bson.D{{Key: "$concat", Value: bson.A{"$$this", pastMark}}}
+	entries := bson.A{"sp", "exact", "dates", "entries"}
+	// A version that has its terms has not been stripped before. The viewers of
+	// a deletion are of the past already.
+	for _, step := range []struct {
+		deleted bool
+		update  any
+	}{
+		{false, bson.A{
+			stage("$set", bson.D{{Key: "viewers", Value: bson.D{{Key: "$map", Value: bson.D{{Key: "input", Value: "$viewers"}, {Key: "in", Value: past}}}}}}),
+			stage("$unset", entries)}},
+		{true, bson.A{stage("$unset", entries)}},
+	} {
+		_, err := s.versions.UpdateMany(ctx, bson.D{{Key: "_id", Value: in(closed)},
+			{Key: "deleted", Value: step.deleted}, {Key: "sp", Value: bson.D{{Key: "$exists", Value: true}}}}, step.update)
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // sweepBlobs removes originals that no resource has held for a day. One that
