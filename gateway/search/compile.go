@@ -40,6 +40,12 @@ var answeredNowhere = map[string]string{
 	"_query":   "named queries are not supported; use the parameters of the type",
 }
 
+// corrected are expressions that R4 has wrong, as they are meant: the extension
+// is not published under the address that R4's expression names.
+var corrected = map[string]string{
+	"http://hl7.org/fhir/SearchParameter/patient-extensions-Patient-mothersMaidenName": "Patient.extension('http://hl7.org/fhir/StructureDefinition/patient-mothersMaidenName') | Patient.extension('http://hl7.org/fhir/StructureDefinition/patient-extensions-Patient-mothersMaidenName')",
+}
+
 // A draft is a parameter whose elements are known, but not yet its index.
 type draft struct {
 	*Param
@@ -95,13 +101,14 @@ func (c *compiler) refuse(code, why string) { c.pl.refused = append(c.pl.refused
 // draft binds one definition to the type.
 func (c *compiler) draft(sp *definitions.SearchParam) {
 	d := &draft{Param: &Param{Name: sp.Code, Type: sp.Type, URL: sp.URL, Targets: sp.Targets, kind: kinds[sp.Type], stored: sp.Code, sounds: sp.Code == "phonetic"}}
-	if sp.Expression == "" {
+	expr := cmp.Or(corrected[sp.URL], sp.Expression)
+	if expr == "" {
 		c.refuse(sp.Code, "R4 does not say which element it means")
 		return
 	}
-	places, ok := bind(c.defs, sp.Expression, c.table)
+	places, ok := bind(c.defs, expr, c.table)
 	if !ok {
-		if !c.compute(d, sp.Expression) {
+		if !c.compute(d, expr) {
 			return
 		}
 	} else if d.places = d.usable(places); len(d.places) == 0 {

@@ -10,7 +10,7 @@ const (
 	patientDoc = `{"resourceType":"Patient","id":"p","active":true,"identifier":[{"type":{"coding":[{"system":"urn:t","code":"MR"}],"text":"Hospital number"},"system":"urn:s","value":"12"},{"value":"7"}],
 		"name":[{"family":"Müller","given":["Éva","Ann"]}],"gender":"female","birthDate":"1950-01-02","telecom":[{"system":"phone","value":"0123","use":"home"},{"system":"email","value":"a@b.example"}],
 		"address":[{"line":["1 High Street"],"city":"Leeds","postalCode":"LS1 1AA","use":"home"}],"deceasedDateTime":"2025-01-01","managingOrganization":{"display":"A practice"},
-		"extension":[{"url":"http://hl7.org/fhir/StructureDefinition/patient-extensions-Patient-mothersMaidenName","valueString":"Jones"}]}`
+		"extension":[{"url":"http://hl7.org/fhir/StructureDefinition/patient-extensions-Patient-mothersMaidenName","valueString":"Jones"},{"url":"http://hl7.org/fhir/StructureDefinition/patient-mothersMaidenName","valueString":"Smith"}]}`
 	requestDoc = `{"resourceType":"ServiceRequest","id":"r","meta":{"profile":["http://p.example/sr|1.0"],"tag":[{"system":"urn:t","code":"x"}],"security":[{"code":"R"}],"source":"http://s.example/a/b"},"status":"active","intent":"order","priority":"urgent",
 		"code":{"coding":[{"system":"http://snomed.info/sct","code":"871731000000106","display":"Social prescribing"}],"text":"Befriending"},
 		"category":[{"text":"only words"}],"subject":{"reference":"Patient/p","identifier":{"system":"urn:s","value":"12"}},"encounter":{"reference":"Encounter/e/_history/2"},
@@ -37,7 +37,7 @@ type matchTest struct {
 func matchTests() []matchTest {
 	return []matchTest{
 		{"Patient",
-			[]string{"name=mul", "name=ANN", "family:exact=Müller", "name:contains=lle", "given=eva,bob", "phonetic=Miller", "address=1 high", "address-city=lee", "address:contains=1aa", "mothersMaidenName=jon",
+			[]string{"name=mul", "name=ANN", "family:exact=Müller", "name:contains=lle", "given=eva,bob", "phonetic=Miller", "address=1 high", "address-city=lee", "address:contains=1aa", "mothersMaidenName=jon", "mothersMaidenName=smith",
 				"identifier=12", "identifier=urn:s|12", "identifier=|7", "identifier=urn:s|", "identifier:of-type=urn:t|MR|12", "identifier:text=hosp", "identifier:not=13", "identifier=urn:s|12&active=true", "active=http://terminology.hl7.org/CodeSystem/special-values|true",
 				"gender=female", "gender=http://hl7.org/fhir/administrative-gender|female", "gender=http://hl7.org/fhir/administrative-gender|", "gender:in=http://hl7.org/fhir/ValueSet/administrative-gender", "gender:not-in=http://hl7.org/fhir/ValueSet/request-status", "gender:not=male,other",
 				"telecom=a@b.example", "email=a@b.example", "phone=0123", "phone=home|0123", "address-use=home", "deceased=true", "death-date=2025", "birthdate=1950", "birthdate=lt1951", "birthdate:missing=false", "general-practitioner:missing=true", "organization:missing=false",

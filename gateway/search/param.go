@@ -83,7 +83,9 @@ func (p *Param) Modifiers() []string {
 			out = nil
 		}
 	case "token":
-		out = []string{"in", "not", "not-in"}
+		if out = []string{"in", "not", "not-in"}; p.Name == "_id" {
+			out = []string{"not"}
+		}
 		if p.has("CodeableConcept") || p.has("Coding") || p.has("Identifier") {
 			out = append(out, "text")
 		}

@@ -29,6 +29,7 @@ func TestFaults(t *testing.T) {
 		{"Patient", "gender:of-type=a|b|c", "parameter gender:of-type: this modifier"},
 		{"Patient", "gender:in=http://v.example/none", "parameter gender:in: the value set is not one"},
 		{"Patient", "gender:in=http://hl7.org/fhir/ValueSet/mimetypes", "parameter gender:in: the value set is not one"},
+		{"Patient", "_id:in=x", "parameter _id:in: this modifier"},
 		{"Patient", "gender:above=x", "parameter gender:above: this modifier"},
 		{"Patient", "gender=a|b|c", "parameter gender: a token is code"},
 		{"Patient", "name=", "parameter name: a value is missing"},

@@ -17,6 +17,10 @@ type Searcher interface {
 	Search(ctx context.Context, q store.Query) (store.Page, error)
 }
 
+// maxParts is how many alternatives a store is asked for at once: room for all
+// types with a few each.
+const maxParts = 512
+
 // maxKeys is how many resources one step of a chain may find.
 const maxKeys = 1000
 
@@ -39,6 +43,9 @@ func (r *Registry) Resolve(ctx context.Context, s Searcher, v auth.View, q *Quer
 			return store.Query{}, tooMany(rs.tooMuch)
 		}
 		parts = append(parts, ps...)
+	}
+	if len(parts) > maxParts {
+		return store.Query{}, fhir.StatusErrorf(400, fhir.TooCostly, "the types that are searched and the alternatives of the conditions combine to more than %d; name fewer types with _type", maxParts)
 	}
 	sq := rs.query(parts)
 	if len(parts) == 0 && len(q.Types) > 0 {

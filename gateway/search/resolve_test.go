@@ -280,3 +280,19 @@ func TestReferences(t *testing.T) {
 		t.Error("Referring by a token passed")
 	}
 }
+
+func TestManyParts(t *testing.T) {
+	m := network(t)
+	many := strings.TrimSuffix(strings.Repeat("a$1,", 60), ",")
+	q, err := m.reg.Parse([]string{"Observation"}, url.Values{"code-value-quantity": {many}}, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if sq, err := m.reg.Resolve(t.Context(), m, auth.SystemView(), q, 0); err != nil || len(sq.Parts()) != 60 {
+		t.Errorf("%d alternatives, %v; want 60", len(sq.Parts()), err)
+	}
+	q.types = slices.Repeat(q.types, 10)
+	if _, err := m.reg.Resolve(t.Context(), m, auth.SystemView(), q, 0); err == nil || fhir.AsError(err).HTTPStatus() != 400 {
+		t.Errorf("600 alternatives: %v, want 400", err)
+	}
+}
