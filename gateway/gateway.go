@@ -162,6 +162,14 @@ func (g *Gateway) assemble(ctx context.Context) error {
 	return errors.Join(g.newServer(api, recorder, in), g.newMLLP(ctx, in))
 }
 
+func profilesByType(list []profiles.Profile) map[string][]string {
+	out := map[string][]string{}
+	for _, p := range list {
+		out[p.Type] = append(out[p.Type], p.URL)
+	}
+	return out
+}
+
 // checkIndex says loudly when older resources are not found by all parameters.
 func (g *Gateway) checkIndex(ctx context.Context, r *search.Registry) error {
 	indexed, err := Indexed(ctx, g.store, r)

@@ -16,13 +16,13 @@ type Route struct {
 	Interaction string
 	// Open needs no access token.
 	Open bool
+	// Types are those that "{type}" stands for; nil is all.
+	Types []string
 }
 
 // A Type is a resource type that "{type}" stands for.
 type Type struct {
-	Name string
-	// Can are the interactions that it has.
-	Can    func(interaction string) bool
+	Name   string
 	Params []Param
 }
 
@@ -50,7 +50,7 @@ func (s Site) Document() ([]byte, error) {
 			continue
 		}
 		for _, t := range s.Types {
-			if t.Can == nil || t.Can(r.Interaction) {
+			if r.Types == nil || slices.Contains(r.Types, t.Name) {
 				add(paths, strings.Replace(r.Path, "{type}", t.Name, 1), r, s.operation(r, &t))
 			}
 		}

@@ -8,12 +8,13 @@ import (
 
 func TestDocument(t *testing.T) {
 	s := Site{URL: "https://gw.example", Routes: []Route{
-		{"GET", "/fhir/{type}/{id}", "read", false}, {"PUT", "/fhir/{type}/{id}", "update", false}, {"DELETE", "/fhir/{type}/{id}", "delete", false},
-		{"GET", "/fhir/{type}", "search-type", false}, {"POST", "/fhir/{type}", "create", false}, {"POST", "/fhir/{type}/_search", "search-type", false},
-		{"GET", "/fhir/metadata", "capabilities", true}, {"POST", "/intake/{format}", "intake", false},
+		{"GET", "/fhir/{type}/{id}", "read", false, nil}, {"PUT", "/fhir/{type}/{id}", "update", false, nil}, {"DELETE", "/fhir/{type}/{id}", "delete", false, nil},
+		{"GET", "/fhir/{type}", "search-type", false, nil}, {"POST", "/fhir/{type}", "create", false, nil}, {"POST", "/fhir/{type}/_search", "search-type", false, nil},
+		{"GET", "/fhir/metadata", "capabilities", true, nil}, {"POST", "/intake/{format}", "intake", false, nil},
+		{"GET", "/fhir/{type}/{id}/{member}", "search-type", false, []string{"Patient"}},
 	}, Types: []Type{
 		{Name: "Patient", Params: []Param{{"family", "string", "Begins with the value."}}},
-		{Name: "AuditEvent", Can: func(i string) bool { return i == "read" || i == "search-type" }},
+		{Name: "Task"},
 	}, Controls: []Param{{"_count", "number", "Size of a page."}}}
 	b, err := s.Document()
 	if err != nil {
@@ -26,7 +27,7 @@ func TestDocument(t *testing.T) {
 	if err := json.Unmarshal(b, &d); err != nil || d.OpenAPI != "3.1.0" {
 		t.Fatalf("%v, version %q", err, d.OpenAPI)
 	}
-	if d.Paths["/fhir/Patient/{id}"]["put"] == nil || d.Paths["/fhir/AuditEvent/{id}"]["put"] != nil || d.Paths["/fhir/AuditEvent/{id}"]["get"] == nil {
+	if d.Paths["/fhir/Patient/{id}"]["put"] == nil || d.Paths["/fhir/Task/{id}/{member}"] != nil || d.Paths["/fhir/Patient/{id}/{member}"]["get"] == nil {
 		t.Errorf("paths %v", d.Paths)
 	}
 	if got := string(d.Paths["/fhir/Patient"]["get"]); !strings.Contains(got, `"family"`) || !strings.Contains(got, "#/components/parameters/_count") {

@@ -36,6 +36,9 @@ type Deps struct {
 	// PublicURL is the base that callers use, without a trailing slash and
 	// without "/fhir".
 	PublicURL string
+	// Profiles are the canonicals of our own profiles by type, for the
+	// CapabilityStatement; may be nil.
+	Profiles map[string][]string
 	// Sandbox makes the CapabilityStatement name every R4 type.
 	Sandbox bool
 	// Version is the software version that the CapabilityStatement states;
@@ -61,6 +64,7 @@ type API struct {
 	cursors *search.Cursors
 	base    string // PublicURL + "/fhir"
 	find    Finder // where the entries of Bundles go
+	guard   *guard
 	held    []string
 	shapes  shapes
 }
@@ -76,7 +80,7 @@ func New(ctx context.Context, d Deps) (*API, error) {
 	if err != nil {
 		return nil, fmt.Errorf("use the cursor key: %w", err)
 	}
-	return &API{Deps: d, cursors: cursors, base: d.PublicURL + "/fhir", held: d.Registry.Types()}, nil
+	return &API{Deps: d, cursors: cursors, guard: newGuard(), base: d.PublicURL + "/fhir", held: d.Registry.Types()}, nil
 }
 
 // cursorKey reads the installation's key, or makes it; of two gateways that

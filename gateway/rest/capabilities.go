@@ -51,6 +51,7 @@ func (a *API) statement(routes []Routed, cors bool) object {
 		"resourceType": "CapabilityStatement", "status": "active", "kind": "instance",
 		"date": a.now().Format("2006-01-02"), "fhirVersion": "4.0.1",
 		"format":         []string{MediaType, MediaTypeXML, "json", "xml"},
+		"patchFormat":    []string{"application/json-patch+json", MediaType, MediaTypeXML},
 		"software":       software,
 		"implementation": object{"description": "Trellis, a gateway for social prescribing", "url": a.base},
 		"rest":           []object{a.restObject(routes, cors)},
@@ -59,6 +60,9 @@ func (a *API) statement(routes []Routed, cors bool) object {
 
 func (a *API) restObject(routes []Routed, cors bool) object {
 	o := object{"mode": "server", "security": a.security(cors), "resource": a.resources(routes)}
+	if list := compartmentURLs(routes); len(list) > 0 {
+		o["compartment"] = list
+	}
 	if list := systemInteractions(routes); len(list) > 0 { // FHIR has no empty arrays
 		o["interaction"] = list
 	}
@@ -102,6 +106,9 @@ func (a *API) resources(routes []Routed) []object {
 		}
 		o := a.resourceObject(typ, own)
 		a.includes(o, typ, referrers[typ])
+		if list := a.Profiles[typ]; len(list) > 0 {
+			o["supportedProfile"] = list
+		}
 		if list := typeOperations(routes, typ, a.PublicURL); len(list) > 0 && typ != auditEvent {
 			o["operation"] = list
 		}
@@ -198,6 +205,21 @@ func systemInteractions(routes []Routed) []object {
 	}
 	slices.Sort(codes)
 	return codeObjects(slices.Compact(codes))
+}
+
+// Compartments are the types whose compartments are searched.
+var Compartments = [...]string{"Encounter", "Patient", "Practitioner", "RelatedPerson"}
+
+// compartmentURLs names the compartments that are searched.
+func compartmentURLs(routes []Routed) []string {
+	if !slices.ContainsFunc(routes, func(r Routed) bool { return strings.HasSuffix(r.Path, "/{member}") }) {
+		return nil
+	}
+	var out []string
+	for _, typ := range Compartments {
+		out = append(out, "http://hl7.org/fhir/CompartmentDefinition/"+strings.ToLower(typ))
+	}
+	return out
 }
 
 func codeObjects(codes []string) []object {

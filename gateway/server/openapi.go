@@ -35,8 +35,12 @@ func (s *Server) site(routes []route) openapi.Site {
 	site := openapi.Site{URL: api.PublicURL, Version: api.Version, Controls: controls}
 	for _, r := range routes {
 		path := r.template()
+		var types []string
+		if strings.Contains(r.path, compartment) {
+			types = rest.Compartments[:]
+		}
 		for method, h := range r.methods {
-			site.Routes = append(site.Routes, openapi.Route{Method: method, Path: path, Interaction: interaction(h, path), Open: r.open})
+			site.Routes = append(site.Routes, openapi.Route{Method: method, Path: path, Interaction: interaction(h, path), Open: r.open, Types: types})
 		}
 	}
 	for _, name := range api.Registry.Types() {

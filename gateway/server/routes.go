@@ -3,6 +3,9 @@ package server
 import (
 	"net/http"
 	"regexp"
+	"strings"
+
+	"trellis.example/gateway/rest"
 )
 
 // A route is one address and what each method does there.
@@ -23,10 +26,11 @@ const (
 	format  = "{format:[a-z0-9-]{1,32}}"
 	job     = "{job:[0-9a-f-]{36}}"
 	file    = "{file:[0-9a-z.]{1,32}}"
-	// compartment and member are those of a search in a compartment.
-	compartment = "{type:Patient|Encounter|Practitioner|RelatedPerson}"
-	member      = "{member:[A-Z][A-Za-z]+|\\*}"
+	// member is the type searched in a compartment.
+	member = "{member:[A-Z][A-Za-z]+|\\*}"
 )
+
+var compartment = "{type:" + strings.Join(rest.Compartments[:], "|") + "}"
 
 // routes is every public address: full paths, the first match wins, and the busy
 // ones stand as early as they can. /fhir/metadata is added to it, made from it.
