@@ -228,3 +228,24 @@ func TestXMLMetadata(t *testing.T) {
 		t.Errorf("_pretty: %.200s", pretty.body)
 	}
 }
+
+// TestXMLPatch: a FHIRPath Patch may come in XML too, and its faults name their
+// place there.
+func TestXMLPatch(t *testing.T) {
+	s := newSystem(t, noChange)
+	s.partners()
+	created := s.want(s.post("surgery", "/fhir/Patient", xmlType, inXML(t, xmlPatient)), 201)
+	address := "/fhir/Patient/" + created.root(t).Get("id").Text()
+	patch := func(path string) []byte {
+		return inXML(t, `{"resourceType":"Parameters","parameter":[{"name":"operation","part":[{"name":"type","valueCode":"replace"},{"name":"path","valueString":"`+path+`"},{"name":"value","valueDate":"1951-06-03"}]}]}`)
+	}
+	h := http.Header{"Content-Type": {xmlType}, "Accept": {xmlType}}
+	done := s.want(s.do("surgery", http.MethodPatch, address, h, patch("Patient.birthDate")), 200)
+	if got := fromXML(t, done).Get("birthDate").Text(); got != "1951-06-03" {
+		t.Errorf("birthDate %s", got)
+	}
+	refused := fromXML(t, s.want(s.do("surgery", http.MethodPatch, address, h, patch("Patient.deceased")), 422)).At("issue", 0)
+	if got := refused.At("extension", 0, "valueString").Text(); got != "/Parameters/parameter[1]/part[2]" {
+		t.Errorf("place %s: %s", got, refused.Raw())
+	}
+}
