@@ -32,6 +32,8 @@ type blobDoc struct {
 	// Loose: no resource is known to hold it. At is when it was last stored.
 	Loose bool  `bson:"loose"`
 	At    int64 `bson:"at"`
+	// Seq is the first commit that named it; open while none has.
+	Seq int64 `bson:"seq"`
 }
 
 type blobRef struct {
@@ -90,7 +92,7 @@ func (s *Store) putLarge(ctx context.Context, u *upload) error {
 	}
 	_, err = s.blobs.InsertOne(ctx, blobDoc{
 		ID: u.blob.Hash, Type: u.blob.Type, Size: len(u.blob.Data), Upload: id, Refs: []blobRef{},
-		Loose: true, At: s.now().UnixMilli(),
+		Loose: true, At: s.now().UnixMilli(), Seq: open,
 	})
 	if err != nil {
 		return err
@@ -112,7 +114,7 @@ func chunksOf(id string, data []byte) (out []any) {
 }
 
 // blobWrites is what the transaction writes about the commit's originals.
-func (p *pending) blobWrites(now time.Time) (out []mongo.WriteModel) {
+func (p *pending) blobWrites(now time.Time, seq int64) (out []mongo.WriteModel) {
 	for i := range p.Originals {
 		b := &p.Originals[i]
 		refs, isHeld := make([]blobRef, len(b.Refs)), false
@@ -129,6 +131,7 @@ func (p *pending) blobWrites(now time.Time) (out []mongo.WriteModel) {
 		}
 		update := bson.D{
 			{Key: "$set", Value: set},
+			{Key: "$min", Value: bson.D{{Key: "seq", Value: seq}}},
 			{Key: "$addToSet", Value: bson.D{{Key: "refs", Value: bson.D{{Key: "$each", Value: refs}}}}},
 		}
 		inline := b.Data != nil && len(b.Data) <= chunkSize
@@ -153,6 +156,14 @@ func (b *batch) writeBlobs(ctx context.Context) error {
 	return err
 }
 
+// upgradeBlobs notes that the originals of the first layout were stored before
+// every commit to come.
+func (s *Store) upgradeBlobs(ctx context.Context) error {
+	_, err := s.blobs.UpdateMany(ctx, bson.D{{Key: "seq", Value: bson.D{{Key: "$exists", Value: false}}}},
+		bson.D{{Key: "$set", Value: bson.D{{Key: "seq", Value: int64(0)}}}})
+	return err
+}
+
 // Blob returns an original by its hash.
 func (s *Store) Blob(ctx context.Context, hash string) (store.Blob, error) {
 	var d blobDoc
@@ -163,15 +174,23 @@ func (s *Store) Blob(ctx context.Context, hash string) (store.Blob, error) {
 	case err != nil:
 		return store.Blob{}, unavailable(ctx, "reading an original", err)
 	}
+	return s.original(ctx, &d)
+}
+
+// errDamaged: an original is not what its hash says.
+var errDamaged = fmt.Errorf("%w: a stored original is damaged", store.ErrUnavailable)
+
+// original returns the original that the document is of, its bytes checked.
+func (s *Store) original(ctx context.Context, d *blobDoc) (_ store.Blob, err error) {
 	if d.Upload != "" {
-		if d.Data, err = s.joinChunks(ctx, &d); err != nil {
+		if d.Data, err = s.joinChunks(ctx, d); err != nil {
 			return store.Blob{}, err
 		}
 	}
-	if sum := sha256.Sum256(d.Data); hex.EncodeToString(sum[:]) != hash {
-		return store.Blob{}, fmt.Errorf("%w: a stored original is damaged", store.ErrUnavailable)
+	if sum := sha256.Sum256(d.Data); hex.EncodeToString(sum[:]) != d.ID {
+		return store.Blob{}, errDamaged
 	}
-	b := store.Blob{Hash: hash, Type: d.Type, Data: d.Data}
+	b := store.Blob{Hash: d.ID, Type: d.Type, Data: d.Data}
 	for _, r := range d.Refs {
 		b.Refs = append(b.Refs, store.Key{Type: r.Type, ID: r.ID})
 	}

@@ -227,7 +227,7 @@ func (b *batch) add(p *pending, now *present) {
 		b.versions = append(b.versions, newVersion(w, b.seq, access))
 	}
 	for i := range p.Claims {
-		d := newClaimDoc(&p.Claims[i])
+		d := newClaimDoc(&p.Claims[i], b.seq)
 		b.claims = append(b.claims, replace(d.ID, d))
 	}
 	for i := range p.Events {
@@ -236,7 +236,7 @@ func (b *batch) add(p *pending, now *present) {
 	for i := range p.Docs {
 		b.docs = append(b.docs, docWrite(&p.Docs[i]))
 	}
-	b.blobs = append(b.blobs, p.blobWrites(b.s.now())...)
+	b.blobs = append(b.blobs, p.blobWrites(b.s.now(), b.seq)...)
 	b.entries = append(b.entries, p.Audit...)
 }
 

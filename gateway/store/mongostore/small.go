@@ -20,12 +20,14 @@ type claimDoc struct {
 	Key     string `bson:"key"`
 	Expires int64  `bson:"expires"`
 	Answer  []byte `bson:"answer,omitempty"`
+	// Seq is the commit that took it.
+	Seq int64 `bson:"seq,omitempty"`
 }
 
-func newClaimDoc(c *store.Claim) *claimDoc {
+func newClaimDoc(c *store.Claim, seq int64) *claimDoc {
 	return &claimDoc{
 		ID: claimID(c.Scope, c.Key), Scope: c.Scope, Key: c.Key,
-		Expires: c.Expires.UnixMilli(), Answer: c.Answer,
+		Expires: c.Expires.UnixMilli(), Answer: c.Answer, Seq: seq,
 	}
 }
 
