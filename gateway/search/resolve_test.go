@@ -21,7 +21,7 @@ func network(t testing.TB) *memory {
 		`{"resourceType":"Practitioner","id":"g","name":[{"family":"Gray"}]}`,
 		`{"resourceType":"Encounter","id":"e1","status":"planned","class":{"code":"AMB"},"subject":{"reference":"Patient/p1"}}`,
 		`{"resourceType":"ServiceRequest","id":"r1","status":"active","intent":"order","subject":{"reference":"Patient/p1"},"encounter":{"reference":"Encounter/e1"},"specimen":[{"reference":"Specimen/s"}]}`,
-		`{"resourceType":"ServiceRequest","id":"r2","status":"draft","intent":"order","subject":{"reference":"Patient/p2"}}`,
+		`{"resourceType":"ServiceRequest","id":"r2","status":"draft","intent":"order","subject":{"reference":"Patient/p2"},"replaces":[{"reference":"ServiceRequest/r1"}]}`,
 		`{"resourceType":"Observation","id":"o1","status":"final","code":{"coding":[{"code":"bp"}]},"subject":{"reference":"Patient/p1"},"encounter":{"reference":"Encounter/e1"}}`,
 		`{"resourceType":"Observation","id":"o2","status":"final","code":{"coding":[{"code":"hr"}]},"subject":{"reference":"Patient/p2"}}`,
 		`{"resourceType":"Location","id":"l1","position":{"latitude":51.5,"longitude":-0.1}}`,
@@ -61,6 +61,9 @@ func TestChains(t *testing.T) {
 		{"ServiceRequest", "patient._has:Observation:patient:code=hr", []string{"r2"}},
 		{"Practitioner", "_has:Patient:general-practitioner:name=ali", []string{"g"}},
 		{"ServiceRequest", "_has:Provenance:target:agent=Organization/o", []string{"r1"}},
+		{"ServiceRequest", "_has:ServiceRequest:replaces:status=draft", []string{"r1"}}, // by a silent reference
+		{"ServiceRequest", "replaces.status=active", []string{"r2"}},
+		{"ServiceRequest", "replaces=r1", []string{"r2"}},
 		{"HealthcareService", "near=51.5|-0.1|1|km", []string{"h1"}},
 		{"HealthcareService", "near=51.5|-0.1|1|km&name=lunch", []string{}},
 		{"HealthcareService", "location.near=51.5|-0.1", []string{"h1"}},
