@@ -27,6 +27,7 @@ func (a *API) create(q *Request) (Response, error) {
 	if once.answered || err != nil {
 		return resp, err
 	}
+	defer a.guard.hold(a.targets(res), nil)()
 	issues, err := a.judge(q, res, nil)
 	if err != nil {
 		return Response{}, err

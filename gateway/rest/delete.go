@@ -106,6 +106,7 @@ func (d *deletion) try() (Response, error) {
 	if len(found) == 0 {
 		return Response{Status: http.StatusNoContent}, d.q.record()
 	}
+	defer d.api.guard.hold(nil, keysOf(found))()
 	if err := d.api.unreferenced(d.q.Context(), d.q.Principal, found); err != nil {
 		return Response{}, err
 	}

@@ -139,7 +139,13 @@ func (tx *transaction) try() error {
 	for _, is := range tx.issues {
 		tx.faults.whole(http.StatusUnprocessableEntity, is)
 	}
-	for _, step := range []func() error{tx.resolve, tx.documents, tx.hook, tx.judge, tx.integrity, tx.reads} {
+	for _, step := range []func() error{tx.resolve, tx.documents} {
+		if err := step(); err != nil {
+			return err
+		}
+	}
+	defer tx.hold()()
+	for _, step := range []func() error{tx.hook, tx.judge, tx.integrity, tx.reads} {
 		if err := step(); err != nil {
 			return err
 		}
@@ -243,6 +249,18 @@ func (tx *transaction) store(e *txEntry) error {
 	}
 	e.write = tx.overlay.put(w, kept)
 	return nil
+}
+
+// hold keeps what the documents refer to, and what is deleted, as it is.
+func (tx *transaction) hold() func() {
+	var refs, deleted []store.Key
+	for _, e := range tx.entries {
+		if e.write != nil && e.writes() {
+			refs = append(refs, tx.api.targets(e.res)...)
+		}
+		deleted = append(deleted, keysOf(e.gone)...)
+	}
+	return tx.api.guard.hold(refs, deleted)
 }
 
 // hook lets OnTransaction add what belongs to the transaction.

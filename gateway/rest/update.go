@@ -101,6 +101,7 @@ func (a *API) replaceOnce(q *Request, pre precondition, crit *criteria, once *on
 	if k, err = a.key(q, k, old, res); err != nil {
 		return Response{}, err
 	}
+	defer a.guard.hold(a.targets(res), nil)()
 	issues, err := a.judge(q, res, old)
 	if err != nil {
 		return Response{}, err
