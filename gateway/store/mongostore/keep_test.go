@@ -220,6 +220,62 @@ func TestReindexWritesOnlyChanges(t *testing.T) {
 	}
 }
 
+// What the care of the data reads, it reads once, by the index on commits.
+func TestKeepReadsByCommits(t *testing.T) {
+	uri := mongotest.Database(t, mongotest.URI(t, "that a dump, a check and a reindex read everything once"))
+	var rec recorder
+	s := openTest(t, uri, Options{monitor: rec.monitor()})
+	const n = 150
+	for i := range n {
+		mustCommit(t, s, store.Commit{Writes: []store.Write{{View: auth.SystemView(), Key: store.Key{Type: "Task", ID: fmt.Sprint(i)},
+			Body: fmt.Appendf(nil, `{"n":%d}`, i), Access: auth.NewAccess("a"), Updated: time.Now(), Index: keptIndex(i)}}})
+	}
+	for what, do := range map[string]func() error{
+		"dump": func() error { return s.Dump(t.Context(), func(store.Record) error { return nil }) },
+		"reindex": func() (err error) {
+			for next := "begin"; next != "" && err == nil; {
+				next, _, err = s.Reindex(t.Context(), strings.TrimPrefix(next, "begin"), 20, keptIndexer)
+			}
+			return err
+		},
+	} {
+		rec.take()
+		if err := do(); err != nil {
+			t.Fatal(err)
+		}
+		var docs int64
+		for _, p := range explained(t, s, rec.take()) {
+			docs += max(p.docs, 0)
+			if !slices.Contains(p.indexes, "commits") {
+				t.Errorf("%s: a command is served by %v", what, p.indexes)
+			}
+		}
+		if docs < n || docs > 2*n {
+			t.Errorf("%s: examined %d of %d versions", what, docs, n)
+		}
+	}
+}
+
+// Originals of the first layout are in every dump, whatever names them again.
+func TestUpgradeBlobs(t *testing.T) {
+	s := openTest(t, mongotest.Database(t, mongotest.URI(t, "that a dump has the originals of an older layout")), Options{})
+	fillKept(t, s)
+	hash := byID(hashOf([]byte("original 3")))
+	if _, err := s.blobs.UpdateOne(t.Context(), hash, bson.D{{Key: "$unset", Value: bson.D{{Key: "seq", Value: ""}}}}); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.upgradeBlobs(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	mustCommit(t, s, store.Commit{Originals: []store.Blob{{Hash: hashOf([]byte("original 3")), Data: []byte("original 3")}}})
+	var d struct {
+		Seq *int64 `bson:"seq"`
+	}
+	if err := s.blobs.FindOne(t.Context(), hash).Decode(&d); err != nil || d.Seq == nil || *d.Seq != 0 {
+		t.Errorf("its commit is %v, %v; want 0", d.Seq, err)
+	}
+}
+
 // BenchmarkDump reads everything that a thousand commits wrote.
 func BenchmarkDump(b *testing.B) {
 	s := openTest(b, mongotest.Database(b, mongotest.URI(b, "how fast a dump is")), Options{Now: new(storetest.Clock).Now})

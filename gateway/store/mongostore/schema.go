@@ -51,6 +51,9 @@ func (s *Store) upgrade(ctx context.Context, has int) error {
 		if err := s.upgradeVersions(ctx); err != nil {
 			return unavailable(ctx, "bringing the database up to date", err)
 		}
+		if err := s.upgradeBlobs(ctx); err != nil {
+			return unavailable(ctx, "bringing the database up to date", err)
+		}
 		for _, name := range []string{"viewers_newest", "sp_newest"} {
 			const indexNotFound = 27
 			if err := s.versions.Indexes().DropOne(ctx, name); err != nil && !hasCode(err, indexNotFound) {
