@@ -75,7 +75,7 @@ func (p *parser) summary(v string) bool {
 	if i < 0 {
 		return false
 	}
-	p.q.Summary = Summary(i) //nolint:gosec // 0 to 4
+	p.q.Summary = Summary(i)
 	if p.q.Summary == SummaryCount {
 		p.q.Count = 0
 	}

@@ -123,17 +123,17 @@ func (r *Registry) Referrers(k store.Key) []store.Part {
 // the targets, and one for all other references.
 func (r *Registry) referring(typ string, targets []string) (out []store.Part) {
 	pl := r.plan(typ)
-	var any []store.Match
+	var ms []store.Match
 	for _, t := range targets {
-		any = append(any, store.Match{Value: t})
+		ms = append(ms, store.Match{Value: t})
 	}
 	for _, ref := range pl.refs {
 		if ref.mayPoint(targets) {
-			out = append(out, store.Part{Type: typ, Where: []store.Clause{ref.param.clause(any)}})
+			out = append(out, store.Part{Type: typ, Where: []store.Clause{ref.param.clause(ms)}})
 		}
 	}
 	if !pl.embeds {
-		out = append(out, store.Part{Type: typ, Where: []store.Clause{{Param: anyReference, Kind: store.Reference, Any: any}}})
+		out = append(out, store.Part{Type: typ, Where: []store.Clause{{Param: anyReference, Kind: store.Reference, Any: ms}}})
 	}
 	return out
 }

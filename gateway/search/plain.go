@@ -9,13 +9,13 @@ import (
 )
 
 // clause returns a clause over the parameter's own index.
-func (p *Param) clause(any []store.Match) store.Clause {
-	return store.Clause{Param: p.stored, Kind: p.kind, Common: p.common, Silent: p.silent, Single: p.single, Any: any}
+func (p *Param) clause(ms []store.Match) store.Clause {
+	return store.Clause{Param: p.stored, Kind: p.kind, Common: p.common, Silent: p.silent, Single: p.single, Any: ms}
 }
 
 // beside returns a clause over one of the parameter's further indexes.
-func beside(name string, kind store.Kind, any []store.Match) store.Clause {
-	return store.Clause{Param: name, Kind: kind, Silent: true, Any: any}
+func beside(name string, kind store.Kind, ms []store.Match) store.Clause {
+	return store.Clause{Param: name, Kind: kind, Silent: true, Any: ms}
 }
 
 // plain reads a parameter without chain, with the modifier, which it takes.
@@ -96,8 +96,8 @@ func (m *matches) alternative(p *Param, modifier string) (alternative, *fault) {
 		}
 		a = append(a, beside(p.names.version, store.Reference, m.other))
 	}
-	if any := p.led(m.own); any != nil {
-		a = append(a, store.Clause{Param: anyReference, Kind: store.Reference, Any: any})
+	if refs := p.led(m.own); refs != nil {
+		a = append(a, store.Clause{Param: anyReference, Kind: store.Reference, Any: refs})
 	}
 	if p.ledBy != nil {
 		a = append(a, p.ledBy.clause(m.own))
