@@ -15,6 +15,8 @@ const (
 	maxIncluded = 1000
 	// maxRounds bounds how far :iterate goes.
 	maxRounds = 16
+	// maxAlternatives is how many parts one search of the store has.
+	maxAlternatives = 64
 	// maxKeys is how many resources one search of the store names.
 	maxKeys = 100
 )
@@ -107,6 +109,7 @@ func (g *gathering) reverse(docs []fhir.Resource, in search.Include) error {
 
 // referring adds what refers to the targets by the include's parameter.
 func (g *gathering) referring(in search.Include, types, targets []string) error {
+	var all []store.Part
 	for _, t := range types {
 		if !g.view.SeesType(t) || in.Param != "*" && g.api.Registry.Param(t, in.Param) == nil {
 			continue
@@ -115,7 +118,10 @@ func (g *gathering) referring(in search.Include, types, targets []string) error 
 		if err != nil {
 			return err
 		}
-		if err := g.search(parts); err != nil {
+		all = append(all, parts...)
+	}
+	for some := range slices.Chunk(all, maxAlternatives) {
+		if err := g.search(some); err != nil {
 			return err
 		}
 	}

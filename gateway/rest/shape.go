@@ -62,6 +62,9 @@ func summaryShape(t *definitions.Type, summary search.Summary) *shape {
 	case search.SummaryText:
 		return elementsShape(t, []string{"text"})
 	}
+	if t == nil || t.Abstract {
+		return elementsShape(nil, nil)
+	}
 	s := summaryCompiler{}.compile(t)
 	s.always()
 	return s
@@ -281,14 +284,18 @@ func subsetted(meta fhir.Value) []byte {
 			return raw
 		}
 	}
-	at, with := len(raw)-1, `"tag":[`+subsettedTag+`]`
-	if tags.Kind() == fhir.Array && tags.Len() > 0 {
-		start, _ := meta.Span()
-		_, end := tags.Span()
-		at, with = end-start-1, subsettedTag
+	if meta.Kind() != fhir.Object || meta.Len() == 0 {
+		return []byte(`{"tag":[` + subsettedTag + `]}`)
 	}
-	if meta.Len() > 0 {
-		with = "," + with
+	start, _ := meta.Span()
+	from, to := len(raw)-1, len(raw)-1 // replaced by
+	with := `,"tag":[` + subsettedTag + `]`
+	if tags.Exists() {
+		s, e := tags.Span()
+		from, to, with = s-start, e-start, `[`+subsettedTag+`]`
+		if tags.Kind() == fhir.Array && tags.Len() > 0 {
+			from, to, with = to-1, to-1, ","+subsettedTag
+		}
 	}
-	return slices.Concat(raw[:at], []byte(with), raw[at:])
+	return slices.Concat(raw[:from], []byte(with), raw[to:])
 }
