@@ -149,3 +149,56 @@ func perResource(b *testing.B, resources, n, clients int, do func(n int) error) 
 	b.ReportMetric(float64(resources)/time.Since(start).Seconds(), "resources/s")
 	b.ReportMetric(float64((cpuTime()-cpu).Nanoseconds())/1e3/float64(resources), "cpu-µs/resource")
 }
+
+// BenchmarkLoad loads what BenchmarkBulk commits, a thousand records at a time.
+func BenchmarkLoad(b *testing.B) {
+	const size = 1000
+	s := open(b, b.TempDir())
+	var calls [][]store.Record
+	for n := 0; n < b.N; {
+		var rs []store.Record
+		for ; n < b.N && len(rs) < size; n++ {
+			w := bulkWrite(int64(n))
+			rs = append(rs, store.Record{Version: &store.VersionRecord{Index: w.Index, Version: store.Version{
+				Key: w.Key, Number: 1, Updated: w.Updated, Body: w.Body, Access: w.Access, Seq: int64(len(calls) + 1),
+			}}})
+		}
+		calls = append(calls, rs)
+	}
+	perResource(b, b.N, len(calls), 1, func(n int) error { return s.Load(context.Background(), calls[n]) })
+}
+
+// BenchmarkDump reads what is stored.
+func BenchmarkDump(b *testing.B) {
+	s := benchStore(b)
+	cpu, versions := cpuTime(), 0
+	b.ResetTimer()
+	for range b.N {
+		err := s.Dump(context.Background(), func(r store.Record) error {
+			if r.Version != nil {
+				versions++
+			}
+			return nil
+		})
+		if err != nil {
+			b.Fatal(err)
+		}
+	}
+	b.ReportMetric(float64((cpuTime()-cpu).Nanoseconds())/1e3/float64(versions), "cpu-µs/resource")
+}
+
+// BenchmarkReindex makes the index of what is stored anew.
+func BenchmarkReindex(b *testing.B) {
+	s := benchStore(b)
+	cpu := cpuTime()
+	b.ResetTimer()
+	for range b.N {
+		_, _, err := s.Reindex(context.Background(), "", benchStored+1, func(string, []byte) ([]store.Index, error) {
+			return benchCommit(7).Writes[0].Index, nil
+		})
+		if err != nil {
+			b.Fatal(err)
+		}
+	}
+	b.ReportMetric(float64((cpuTime()-cpu).Nanoseconds())/1e3/float64(b.N*benchStored), "cpu-µs/resource")
+}

@@ -31,7 +31,7 @@ func (s *Store) Commit(ctx context.Context, c store.Commit) (store.Result, error
 		return store.Result{}, err
 	}
 	var seq int64
-	j := &job{size: p.size, numbered: true, run: func(g *group) error {
+	j := &job{size: p.size, numbered: true, bulk: p.isBulk(), run: func(g *group) error {
 		seq = g.seq
 		return p.run(g)
 	}}
@@ -62,6 +62,8 @@ type packedWrite struct {
 	rows    rows
 	keeps   bool
 }
+
+func (p *commit) isBulk() bool { return len(p.Writes) >= bulkVersions }
 
 func (p *commit) prepare() error {
 	if len(p.Writes) > maxWrites {
@@ -330,6 +332,9 @@ func (p *commit) write(g *group, i int, h head) error {
 	updated := w.Updated.UnixMilli()
 	g.addVersion(versionRow{pos, w.Key, w.Expect + 1, updated, w.Deleted, pw.entries, w.Body}, pw.rows)
 	g.note(slotUpdated, updated)
+	if p.isBulk() {
+		return nil // what is read next is hardly among them
+	}
 	return g.remember(w, pw.access, pos)
 }
 

@@ -45,7 +45,7 @@ func (s *Store) Load(ctx context.Context, records []store.Record) error {
 		}
 	}
 	s.loading.Store(true)
-	err := s.submit(ctx, &job{size: l.size, run: l.run})
+	err := s.submit(ctx, &job{size: l.size, bulk: len(l.versions) >= bulkVersions, run: l.run})
 	if rerr := s.readLoading(); err == nil {
 		err = rerr
 	}

@@ -52,7 +52,7 @@ func writeOld(t *testing.T, c *conn) {
 		if deleted {
 			entries = []byte{0}
 		}
-		exec(t, c, sqlNewVersion, pos, "Task", id, number, seq*1000, flag(deleted), entries, []byte(`{}`))
+		exec(t, c, sqlPutVersion, pos, "Task", id, number, seq*1000, flag(deleted), entries, []byte(`{}`))
 		exec(t, c, `INSERT INTO slots VALUES (0, ?, ?, ?) ON CONFLICT DO UPDATE SET last = excluded.last`, slotAt(seq*1000), seq, seq)
 		if !rows {
 			return pos
@@ -69,17 +69,17 @@ func writeOld(t *testing.T, c *conn) {
 	}
 	first := put("new", 1, false, false, year)
 	second := put("new", 2, false, true, year, instant)
-	exec(t, c, sqlNewHead, "Task", "new", second, 2, access)
-	exec(t, c, sqlNewPast, "Task", "new", 1, first, seqOf(second))
+	exec(t, c, sqlPutHead, "Task", "new", second, 2, access)
+	exec(t, c, sqlPutPast, "Task", "new", 1, first, seqOf(second))
 	first = put("late", 1, false, true, open)
 	second = put("late", 2, false, true, open)
-	exec(t, c, sqlNewHead, "Task", "late", second, 2, access)
-	exec(t, c, sqlNewPast, "Task", "late", 1, first, seqOf(second))
+	exec(t, c, sqlPutHead, "Task", "late", second, 2, access)
+	exec(t, c, sqlPutPast, "Task", "late", 1, first, seqOf(second))
 	exec(t, c, sqlNewClosed, time.Now().UnixMilli(), first, seqOf(second))
 	first = put("gone", 1, false, false, year)
 	second = put("gone", 2, true, false)
-	exec(t, c, sqlNewHead, "Task", "gone", second, 2, access)
-	exec(t, c, sqlNewPast, "Task", "gone", 1, first, seqOf(second))
+	exec(t, c, sqlPutHead, "Task", "gone", second, 2, access)
+	exec(t, c, sqlPutPast, "Task", "gone", 1, first, seqOf(second))
 	exec(t, c, sqlSetMeta, seq, "seq")
 }
 

@@ -34,6 +34,7 @@ type Store struct {
 	jobs     chan *job
 	written  chan struct{} // closed when the writer has ended
 	writer   *conn         // the writer's alone, as are the buffers
+	bulk     bool          // how it is tuned
 	exactBuf []posRow
 	auditBuf []byte
 
@@ -125,10 +126,10 @@ func start(path string, o options, unlock func()) (*Store, error) {
 
 // writerPragmas set up the writer's connection and, for a new database, the
 // file. With synchronous=FULL a commit is on disk when it returns.
-var writerPragmas = []string{
+var writerPragmas = append([]string{
 	"busy_timeout = 10000", "page_size = 8192", "journal_mode = WAL", "synchronous = FULL",
-	"temp_store = MEMORY", "cache_size = -16000", "wal_autocheckpoint = 4096", "journal_size_limit = 67108864",
-}
+	"temp_store = MEMORY", "journal_size_limit = 67108864",
+}, usualPragmas...)
 
 var readerPragmas = []string{"busy_timeout = 10000", "query_only = ON", "temp_store = MEMORY", "cache_size = -4000"}
 

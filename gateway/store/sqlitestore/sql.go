@@ -10,21 +10,17 @@ import (
 // because SQLite looks at a bare parameter there while it plans, and so would
 // prepare the statement anew whenever it is bound.
 const (
-	sqlBegin      = `BEGIN IMMEDIATE`
-	sqlBeginRead  = `BEGIN`
-	sqlCommit     = `COMMIT`
-	sqlRollback   = `ROLLBACK`
-	sqlNextSeq    = `UPDATE meta SET value = value + 1 WHERE name = 'seq' RETURNING value`
-	sqlMeta       = `SELECT value FROM meta WHERE name = ?`
-	sqlNow        = `SELECT (SELECT value FROM meta WHERE name = 'seq'), (SELECT value FROM meta WHERE name = 'horizon')`
-	sqlSetMeta    = `UPDATE meta SET value = ? WHERE name = ?`
-	sqlHead       = `SELECT pos, number, access FROM heads WHERE type = ? AND id = ?`
-	sqlNewHead    = `INSERT INTO heads VALUES (?, ?, ?, ?, ?)`
-	sqlMoveHead   = `UPDATE heads SET pos = ?, number = ?, access = ? WHERE type = ? AND id = ?`
-	sqlNewPast    = `INSERT INTO past VALUES (?, ?, ?, ?, ?)`
-	sqlNewClosed  = `INSERT INTO closed VALUES (?, ?, ?)`
-	sqlNewVersion = `INSERT INTO versions VALUES (?, ?, ?, ?, ?, ?, ?, ?)`
-	sqlSlot       = `INSERT INTO slots VALUES (?, ?, ?, ?3) ON CONFLICT DO UPDATE SET last = excluded.last`
+	sqlBegin     = `BEGIN IMMEDIATE`
+	sqlBeginRead = `BEGIN`
+	sqlCommit    = `COMMIT`
+	sqlRollback  = `ROLLBACK`
+	sqlNextSeq   = `UPDATE meta SET value = value + 1 WHERE name = 'seq' RETURNING value`
+	sqlMeta      = `SELECT value FROM meta WHERE name = ?`
+	sqlNow       = `SELECT (SELECT value FROM meta WHERE name = 'seq'), (SELECT value FROM meta WHERE name = 'horizon')`
+	sqlSetMeta   = `UPDATE meta SET value = ? WHERE name = ?`
+	sqlHead      = `SELECT pos, number, access FROM heads WHERE type = ? AND id = ?`
+	sqlMoveHead  = `UPDATE heads SET pos = ?, number = ?, access = ? WHERE type = ? AND id = ?`
+	sqlNewClosed = `INSERT INTO closed VALUES (?, ?, ?)`
 
 	sqlRead = `SELECT h.pos, h.number, h.access, v.updated, v.deleted, v.body
 		FROM heads h CROSS JOIN versions v ON v.pos = h.pos WHERE h.type = ? AND h.id = ?`
@@ -94,7 +90,6 @@ const (
 	sqlDropDate   = `DELETE FROM dates WHERE h = ? AND high = ? AND pos = ?`
 	sqlDropText   = `DELETE FROM texts WHERE h = ? AND value = ? AND pos = ?`
 	sqlNewDate    = `INSERT OR IGNORE INTO dates VALUES (?, ?, ?)`
-	sqlNewText    = `INSERT OR IGNORE INTO texts VALUES (?, ?, ?)`
 
 	sqlDoc     = `SELECT id, version, body FROM docs WHERE kind = ? AND id = ?`
 	sqlDocs    = `SELECT id, version, body FROM docs WHERE kind = ? ORDER BY id`
@@ -119,13 +114,13 @@ var (
 	sqlBodyAt     = `SELECT pos, body FROM versions WHERE pos IN (?)`
 	sqlBodiesAt   = `SELECT pos, body FROM versions WHERE pos IN (` + marks(manyRead) + `)`
 	statements    = []string{
-		sqlNextSeq, sqlMeta, sqlNow, sqlSetMeta, sqlHead, sqlNewHead, sqlMoveHead, sqlNewPast, sqlNewClosed, sqlNewVersion, sqlSlot,
+		sqlNextSeq, sqlMeta, sqlNow, sqlSetMeta, sqlHead, sqlMoveHead, sqlNewClosed,
 		sqlRead, sqlReadPast, sqlHistory, sqlUntil, sqlPastPos, sqlPastEntries, sqlPastTime, sqlHeadTime, sqlPastAt, sqlExact, sqlExactUp, sqlDatesDown, sqlDatesUp, sqlEdgeDown, sqlEdgeUp, sqlDates, sqlTexts, sqlTextsTo, sqlSlotRange,
 		sqlClaim, sqlTakeClaim, sqlFreeClaims, sqlEventByID, sqlPartBusy, sqlNewEvent, sqlReady, sqlLease, sqlLeased,
 		sqlGiveBack, sqlDropEvent, sqlNextInPart, sqlNewAudit, sqlAuditFrom, sqlAuditBack, sqlAuditByTerm,
 		sqlBlobByHash, sqlNewBlob, sqlTouchBlob, sqlNewChunk, sqlChunks, sqlNewRef, sqlRefs, sqlOldBlobs, sqlRefExists,
 		sqlSettleBlob, sqlDropBlob, sqlDropChunks, sqlDropRefs, sqlOldClosed, sqlClosed, sqlIndexed, sqlDropClosed, sqlDropExact, sqlDropDate,
-		sqlDropText, sqlNewDate, sqlNewText, sqlDoc, sqlDocs, sqlNewDoc, sqlDropDoc,
+		sqlDropText, sqlNewDate, sqlDoc, sqlDocs, sqlNewDoc, sqlDropDoc,
 		sqlNewExact, sqlNewExacts, sqlNewTerm, sqlNewTerms, sqlCandidate, sqlCandidates, sqlBodyAt, sqlBodiesAt,
 		sqlUnder1, sqlUnder2, sqlUnder4, sqlUnderUp1, sqlUnderUp2, sqlUnderUp4,
 	}

@@ -28,7 +28,9 @@ type job struct {
 	// numbered: it takes part in the group's number. What the store does for
 	// itself leaves no trace in it.
 	numbered bool
-	size     int // bytes, roughly
+	// bulk: it brings many versions, and more like it are to be expected.
+	bulk bool
+	size int // bytes, roughly
 	// run first decides, without changing anything, whether the job can be
 	// done, and then does it. It may be called again after a group failed.
 	run  func(g *group) error
@@ -210,6 +212,9 @@ func (s *Store) runAll(batch []*job) {
 // transaction is on disk, or the error for which nothing of it happened.
 func (s *Store) attempt(batch []*job) (answers []error, err error) {
 	w := s.writer
+	if err := s.tune(batch); err != nil {
+		return nil, err
+	}
 	if err := w.exec(sqlBegin); err != nil {
 		return nil, err
 	}
@@ -224,6 +229,36 @@ func (s *Store) attempt(batch []*job) (answers []error, err error) {
 		_ = w.exec(sqlRollback)
 	}
 	return answers, err
+}
+
+// bulkVersions is how many versions make a job a bulk one.
+const bulkVersions = 200
+
+// What the writer's connection is given while versions come in bulk, and
+// otherwise: a page of the index is changed again and again, and should go from
+// memory to the log and from the log to the database seldom.
+var (
+	bulkPragmas  = []string{"wal_autocheckpoint = 16384", "cache_size = -64000"}
+	usualPragmas = []string{"wal_autocheckpoint = 4096", "cache_size = -16000"}
+)
+
+// tune sets the connection up for the jobs of a group.
+func (s *Store) tune(batch []*job) error {
+	bulk := slices.ContainsFunc(batch, func(j *job) bool { return j.bulk })
+	if bulk == s.bulk {
+		return nil
+	}
+	pragmas := usualPragmas
+	if bulk {
+		pragmas = bulkPragmas
+	}
+	for _, p := range pragmas {
+		if err := s.writer.query("PRAGMA "+p, nil); err != nil {
+			return err
+		}
+	}
+	s.bulk = bulk
+	return nil
 }
 
 // commitGroup puts the group on disk, and its versions in the cache's place of
