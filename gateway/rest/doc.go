@@ -1,24 +1,30 @@
-// Package rest serves the FHIR R4 interactions: create, read, vread, update,
-// delete, instance history, search by type, and the CapabilityStatement.
+// Package rest serves the FHIR R4 interactions: reads, histories and searches of
+// one resource, a type, a compartment or the whole system, changes by create,
+// update, patch and delete, batches and transactions, the operations that go with
+// them, and the CapabilityStatement.
 //
 // What it promises:
 //   - A change and its audit entry are one commit; a read is audited before it
 //     is answered. When the audit cannot be written the answer is 503.
 //   - What a caller may not see is answered exactly as if it were absent: in
-//     reads, versions, histories, searches, totals, conflicts and references.
+//     reads, versions, histories, searches, chains, includes, operations, totals,
+//     conflicts and references.
 //   - Every error is an OperationOutcome that names each fault at its place and
 //     shows no value; nothing of a refused request is stored.
 //   - Nothing is ignored silently: a header, parameter or media type that is
 //     not supported is refused, and says what is.
-//   - A walk over pages shows the store as it was when the walk began.
+//   - A walk over pages shows the store as it was when the walk began: nothing
+//     twice, nothing left out, what is included and chained as of that moment.
+//   - A part of a resource (_summary, _elements) keeps the bytes of what it shows
+//     and says that it is a part.
 //
 // # Searching
 //
-// Results come newest first, by the time of their last change. Bundle.total is
-// given when one page holds everything, when a selective parameter (an
-// identifier, a reference, a name) is among the conditions, or when
-// _total=accurate asks for it: counting looks at every match. A page may be
-// shorter than _count when its resources are large; only a missing next link
+// Without _sort, results come newest first, by the time of their last change.
+// Bundle.total is given when one page holds everything, when a selective
+// parameter (an identifier, a reference, a name) is among the conditions, or
+// when _total=accurate asks for it: counting looks at every match. A page may
+// be shorter than _count when its resources are large; only a missing next link
 // means the end.
 //
 // # Retrying
