@@ -5,6 +5,7 @@ package sqlitestore
 import (
 	"context"
 	"fmt"
+	"os"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -147,25 +148,112 @@ func BenchmarkRead(b *testing.B) {
 	}
 }
 
+// manyResources is how many are stored for the searches beside benchStored.
+const (
+	manyResources = 1_000_000
+	manyEnv       = "TRELLIS_BENCH_MILLION"
+)
+
+// BenchmarkSearch searches among ten thousand resources and, when the
+// environment asks for it, among a million; each search is for another value.
 func BenchmarkSearch(b *testing.B) {
-	s := benchStore(b)
-	narrow := auth.NewView([]string{"Organization/hub3"}, []string{"*"}, nil)
-	exact := func(param string, kind store.Kind, common bool, m store.Match) []store.Clause {
-		return []store.Clause{{Param: param, Kind: kind, Common: common, Any: []store.Match{m}}}
+	for _, n := range []int64{benchStored, manyResources} {
+		b.Run(fmt.Sprint("resources=", n), func(b *testing.B) {
+			if n == manyResources && os.Getenv(manyEnv) == "" {
+				b.Skip("set " + manyEnv + " to store a million resources, which takes minutes and 2 GB")
+			}
+			s := open(b, b.TempDir())
+			fillNation(b, s, n)
+			for _, c := range nationCases(n) {
+				b.Run(c.name, func(b *testing.B) { concurrently(b, 1, c.search(s)) })
+			}
+		})
 	}
-	for name, where := range map[string][]store.Clause{
-		"identifier": exact("identifier", store.Token, false, store.Match{System: "https://example.org/referral", Value: benchCommit(1003).Writes[0].Key.ID}),
-		"patient":    exact("patient", store.Reference, false, store.Match{Value: "Patient/1003"}),
-		"status":     exact("status", store.Token, true, store.Match{System: "http://hl7.org/fhir/request-status", Value: "active"}),
+}
+
+// In the nation of the benchmark each patient has five requests, and each
+// practice one patient in two hundred.
+func nationWrite(n int64) store.Write {
+	w := benchCommit(n).Writes[0]
+	patient := n / 5
+	w.Body = benchBody[len(benchBody)-700:]
+	w.Access = auth.NewAccess(fmt.Sprint("Organization/", patient%200), fmt.Sprint("Organization/hub", patient%10))
+	w.Updated = w.Updated.Add(time.Duration(n-manyResources) * time.Second)
+	w.Index[1].Value, w.Index[2].Value = fmt.Sprint("Patient/", patient), fmt.Sprint("Patient/", patient)
+	w.Index[3].Value = fmt.Sprint("Organization/", patient%200)
+	w.Index[4].Value = []string{"active", "active", "completed", "draft"}[n%4]
+	w.Index[7].Low = w.Updated.UnixMilli()
+	w.Index[7].High = w.Index[7].Low + 999
+	return w
+}
+
+func fillNation(b *testing.B, s *Store, n int64) {
+	var c store.Commit
+	for i := range n {
+		if c.Writes = append(c.Writes, nationWrite(i)); len(c.Writes) == 2500 || i == n-1 {
+			mustCommit(b, s, c)
+			c.Writes = nil
+		}
+	}
+}
+
+type nationCase struct {
+	name  string
+	where func(n int64) []store.Clause // looks for what resource n has
+	sort  []store.Order
+	n     int64
+}
+
+func nationCases(n int64) []nationCase {
+	has := func(at int, common bool) func(int64) []store.Clause {
+		return func(n int64) []store.Clause {
+			i := nationWrite(n).Index[at]
+			return []store.Clause{{Param: i.Param, Kind: i.Kind, Common: common, Any: []store.Match{{System: i.System, Value: i.Value}}}}
+		}
+	}
+	both := func(n int64) []store.Clause { return append(has(4, true)(n), has(6, true)(n)...) }
+	return []nationCase{
+		{name: "identifier", where: has(0, false), n: n}, {name: "subject", where: has(2, false), n: n},
+		{name: "status", where: has(4, true), n: n}, {name: "status-category", where: both, n: n},
+		{name: "type-by-time", where: func(int64) []store.Clause { return nil }, n: n, sort: []store.Order{{Param: "_lastUpdated", Kind: store.Date, Descending: true}}},
+	}
+}
+
+// search asks under the view of the practice that sees what is looked for.
+func (c nationCase) search(s *Store) func(int64) error {
+	return func(i int64) error {
+		n := i * 7919 % c.n
+		view := auth.NewView([]string{fmt.Sprint("Organization/", n/5%200)}, []string{"*"}, nil)
+		p, err := s.Search(context.Background(), store.Query{View: view, Type: "ServiceRequest", Limit: 10, Where: c.where(n), Sort: c.sort})
+		if err == nil && len(p.Versions) == 0 {
+			err = fmt.Errorf("nothing found")
+		}
+		return err
+	}
+}
+
+// BenchmarkScan exports everything, and what one practice sees.
+func BenchmarkScan(b *testing.B) {
+	s := benchStore(b)
+	for name, view := range map[string]auth.View{
+		"all": auth.SystemView(), "narrow": auth.NewView([]string{"Organization/hub3"}, []string{"*"}, nil),
 	} {
 		b.Run(name, func(b *testing.B) {
-			concurrently(b, 1, func(int64) error {
-				p, err := s.Search(context.Background(), store.Query{View: narrow, Type: "ServiceRequest", Limit: 10, Where: where})
-				if err == nil && len(p.Versions) == 0 {
-					err = fmt.Errorf("nothing found")
+			n, cpu := 0, cpuTime()
+			for n < b.N {
+				q := store.ScanQuery{View: view, Types: []string{"ServiceRequest"}, Limit: 1000}
+				for {
+					p, err := s.Scan(b.Context(), q)
+					if err != nil {
+						b.Fatal(err)
+					}
+					n += len(p.Versions)
+					if q.After, q.Snapshot = p.Next, p.Snapshot; p.Next == "" {
+						break
+					}
 				}
-				return err
-			})
+			}
+			b.ReportMetric(float64((cpuTime()-cpu).Nanoseconds())/1000/float64(n), "cpu-µs/version")
 		})
 	}
 }

@@ -89,6 +89,9 @@ type costCase struct {
 
 func costCases(n int) []costCase {
 	mine := (n/2/costOneIn)*costOneIn + 7 // one that the narrow party sees
+	for mine%4 == 3 {                     // no draft
+		mine += costOneIn
+	}
 	at := func(i int) int64 { return costStart.Add(time.Duration(i) * costSpan).UnixMilli() }
 	token := func(param, value string) store.Clause {
 		return is(param, store.Token, store.Match{System: "s", Value: value})
@@ -119,7 +122,7 @@ func costCases(n int) []costCase {
 		{name: "url", where: where(is("url", store.URI, store.Match{Value: fmt.Sprint("urn:x:", mine)}))},
 		{name: "status", where: where(active)},
 		{name: "status and category", where: where(active, common(token("category", fmt.Sprint(mine%1000))))},
-		{name: "status and patient", where: where(active, is("patient", store.Reference, store.Match{Value: fmt.Sprint("Patient/", mine/20)})), empty: mine%4 == 3},
+		{name: "status and patient", where: where(active, is("patient", store.Reference, store.Match{Value: fmt.Sprint("Patient/", mine/20)}))},
 		{name: "contradiction", where: where(active, draft), empty: true},
 		{name: "not", where: where(not)},
 		{name: "name", where: where(is("name", store.Text, store.Match{Value: fmt.Sprintf("name%06d", mine)}))},

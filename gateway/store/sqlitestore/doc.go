@@ -12,6 +12,9 @@
 //   - A disk that is full or fails makes commits fail whole with
 //     ErrUnavailable; they succeed again once there is room.
 //   - A search examines at most 10,000 candidates, else ErrTooCostly.
+//   - A dump is one read transaction beside readers and writers, and holds one
+//     record in memory at a time. A load that was begun and not finished leaves a
+//     store that commits nothing until it is repeated.
 //   - Current versions that are in use are kept in memory, 24 MB of them, and
 //     Read finds them there, always as the last commit left them. That rests on
 //     one process writing versions: the one that serves. A database that is
@@ -31,10 +34,13 @@
 //	past         (type, id, number) → position of a replaced version, and the
 //	             commit that replaced it
 //	closed       replaced versions that still have index rows, by time
-//	exact        (term, position): tokens, references, URIs, and the type itself
-//	dates        (term, end of the range, position)
+//	exact        (term, position): tokens, references, URIs, squares of places,
+//	             and the type itself: of versions that searches can find under
+//	             one name, of deletions and of what was swept under another
+//	dates        (term, end of the range, position): dates, numbers, quantities;
+//	             each width of a range has its term
 //	texts        (term, value, position)
-//	slots        in which commits the times of five minutes lie
+//	slots        in which commits the times of five minutes lie, and of a day
 //	claims       (scope, key) → expiry, answer
 //	outbox       events in order, the first of each partition marked
 //	audit        commit → the entries of its group, packed
@@ -49,4 +55,13 @@
 // compared with their version's own entries, its key's present access and the
 // snapshot before they count; a row that is stale or meets another's hash costs
 // time and nothing else.
+//
+// A history or a scan goes down the rows of its types under the view's parties,
+// so that a narrow view costs what it sees. A search chooses among its clauses
+// and the type by looking at a few rows of each. Sorted by time, candidates are
+// walked through in the order of commits and held back as long as, by the slots,
+// one of an earlier time can still come; where one slot holds more than a
+// thousand, as after an import, commits are taken to be in the order of time. Any
+// other sort collects what matches, and when that is too much walks through the
+// index of a single date or number.
 package sqlitestore

@@ -56,6 +56,27 @@ func (u *union) next() (pos int64, ok bool, err error) {
 	return pos, ok, nil
 }
 
+// terms returns the terms of the streams that were merged, if they are few and
+// not known to their ends.
+func (u *union) terms() (hs []int64) {
+	if len(u.srcs) > manyTerms {
+		return nil
+	}
+	known := true
+	for _, src := range u.srcs {
+		st, ok := src.(*stream)
+		if !ok {
+			return nil
+		}
+		known = known && st.done
+		hs = append(hs, st.h)
+	}
+	if known {
+		return nil
+	}
+	return hs
+}
+
 // advance moves a source on, and drops it at its end.
 func (u *union) advance(i int) error {
 	pos, ok, err := u.srcs[i].next()
