@@ -91,7 +91,7 @@ func (a *API) referrers(ctx context.Context, k store.Key, going map[store.Key]bo
 }
 
 // maxParts is how many alternatives one query has.
-const maxParts = 1
+const maxParts = 64
 
 // referringParts are the searches that find what refers to the key.
 func (a *API) referringParts(k store.Key) []store.Part { return a.Registry.Referrers(k) }
