@@ -30,10 +30,6 @@ var controls = map[string]func(*parser, string) bool{
 		p.fail(fhir.NotSupported, "_containedType", "contained resources are not found by themselves")
 		return false
 	},
-	"_type": func(p *parser, _ string) bool {
-		p.fail(fhir.NotSupported, "_type", "types are chosen by _type where all types are searched; here the address names the type")
-		return false
-	},
 }
 
 func (p *parser) count(v string) bool {

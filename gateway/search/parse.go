@@ -11,16 +11,17 @@ import (
 )
 
 // Parse reads the parameters of a search on types (R4 search); no types are all
-// that are held. Unless it is one type, _type chooses others in their place,
-// whatever they are. Lenient turns an unknown parameter
-// into a warning; a known one that is used wrongly is an error in either
-// handling. Errors are *fhir.Error with every fault.
+// that are held. Unless it is one type, _type chooses types in their place, of
+// all that are held: [Query.Types] says which, and nobody has been asked yet
+// whether they may be searched. Lenient turns an unknown parameter into a
+// warning; a known one that is used wrongly is an error in either handling.
+// Errors are *fhir.Error with every fault.
 func (r *Registry) Parse(types []string, params url.Values, lenient bool) (*Query, error) {
 	p := &parser{reg: r, lenient: lenient, q: &Query{Count: DefaultCount, Applied: url.Values{}}}
 	p.types(types, params["_type"])
 	names := slices.Sorted(maps.Keys(params))
 	for _, n := range names {
-		if n == "_type" && len(types) != 1 {
+		if n == "_type" {
 			continue
 		}
 		for i, v := range params[n] {
@@ -44,13 +45,13 @@ type parser struct {
 // types sets what is searched.
 func (p *parser) types(types, asked []string) {
 	switch {
-	case len(types) == 1:
-		asked = nil
+	case len(asked) > 1:
+		p.fail(fhir.Invalid, "_type", "this parameter can be given once; separate types with a comma")
 	case len(asked) == 0 && len(types) == 0:
 		types = p.reg.Types()
 	case len(asked) == 0:
-	case len(asked) > 1:
-		p.fail(fhir.Invalid, "_type", "this parameter can be given once; separate types with a comma")
+	case len(types) == 1 && asked[0] != types[0]:
+		p.fail(fhir.NotSupported, "_type", "_type chooses types where several can be searched; here it is one")
 	default:
 		types = strings.Split(asked[0], ",")
 		p.q.Applied["_type"] = asked
