@@ -55,7 +55,9 @@ func TestExamplesIndex(t *testing.T) {
 	for typ, docs := range examples(t, 0) {
 		for _, res := range docs {
 			n++
-			checkIndex(t, typ, r.Index(res))
+			index := r.Index(res)
+			checkIndex(t, typ, index)
+			checkReferences(t, r.plan(typ), res, index)
 		}
 	}
 	if n < 5000 {
@@ -77,6 +79,22 @@ func checkIndex(t *testing.T, typ string, index []store.Index) {
 			t.Errorf("%s: %s has an entry twice", typ, ix.Param)
 		}
 	}
+}
+
+// checkReferences checks that by the leading entries everything is found that a
+// document refers to.
+func checkReferences(t *testing.T, pl *plan, res fhir.Resource, index []store.Index) {
+	t.Helper()
+	led := map[string]bool{}
+	for _, ix := range index {
+		led[ix.Value] = led[ix.Value] || ix.Kind == store.Reference && !ix.Silent
+	}
+	fhir.EachReference(res.Root(), func(v fhir.Value) {
+		value, _ := splitReference(v.Text(), base+"/")
+		if ref, ok := fhir.ParseReference(value); ok && ref.Kind == fhir.RefRelative && !pl.embeds && !led[value] {
+			t.Errorf("%s/%s: nothing leads to what %s refers to", pl.typ, res.ID(), v.Path())
+		}
+	})
 }
 
 // disagreements are the parameters whose elements are not those that the
