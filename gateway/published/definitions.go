@@ -29,9 +29,11 @@ func searchParameters(defs *definitions.Definitions, reg *search.Registry) []obj
 	byURL := map[string]*definitions.SearchParam{}
 	for _, h := range search.HeldTypes() {
 		for _, p := range reg.Params(h.Type) {
-			if sp := defs.SearchParam(h.Type, p.Name); sp != nil {
-				byURL[sp.URL] = sp
+			sp := defs.SearchParam(h.Type, p.Name)
+			if sp == nil { // one of ours
+				sp = &definitions.SearchParam{Code: p.Name, Type: p.Type, URL: p.URL, Bases: []string{h.Type}, Targets: p.Targets}
 			}
+			byURL[sp.URL] = sp
 		}
 	}
 	out := make([]object, 0, len(byURL))
@@ -44,7 +46,7 @@ func searchParameters(defs *definitions.Definitions, reg *search.Registry) []obj
 func searchParameter(sp *definitions.SearchParam) object {
 	o := object{
 		"id": lastSegment(sp.URL), "url": sp.URL, "version": r4, "name": sp.Code, "status": "active",
-		"description": "R4 search parameter " + sp.Code + " of " + strings.Join(sp.Bases, ", ") + ".",
+		"description": "Search parameter " + sp.Code + " of " + strings.Join(sp.Bases, ", ") + ".",
 		"code":        sp.Code, "base": sp.Bases, "type": sp.Type,
 	}
 	if sp.Expression != "" {

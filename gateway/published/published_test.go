@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -47,6 +48,30 @@ func TestValid(t *testing.T) {
 		}
 		if len(ids) == 0 {
 			t.Errorf("no %s is published", typ)
+		}
+	}
+}
+
+// TestEveryParameterIsPublished: the definition that is declared for each search
+// parameter can be read when it is ours, and found by its URL.
+func TestEveryParameterIsPublished(t *testing.T) {
+	c, _ := catalogue(t)
+	urls := map[string]bool{}
+	for _, it := range c.of("SearchParameter") {
+		res, err := fhir.Decode(it.Body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		urls[res.Root().Get("url").Text()] = true
+		if own, ok := strings.CutPrefix(res.Root().Get("url").Text(), base+"/SearchParameter/"); ok && own != it.Key.ID {
+			t.Errorf("%s is published as %s", own, it.Key.ID)
+		}
+	}
+	for _, h := range search.HeldTypes() {
+		for _, p := range c.registry.Params(h.Type) {
+			if !urls[p.URL] {
+				t.Errorf("%s of %s is not published", p.Name, h.Type)
+			}
 		}
 	}
 }
