@@ -144,6 +144,7 @@ func TestTransactionRefused(t *testing.T) {
 		{"hidden", "gp2", 404, "Bundle.entry[1]", []string{good, entry("PUT", "Patient/"+id, "resource", self)}},
 		{"absent", "gp", 404, "Bundle.entry[1]", []string{good, entry("PUT", "Patient/none", "resource", `{"resourceType":"Patient","id":"none"}`)}},
 		{"read of nothing", "gp", 404, "Bundle.entry[1]", []string{good, entry("GET", "Patient/none")}},
+		{"search that cannot be", "gp", 400, "Bundle.entry[1]", []string{good, entry("GET", "Patient?shoe=44")}},
 		{"several", "gp", 412, "Bundle.entry[1]", []string{good, entry("POST", "Patient", "ifNoneExist", "identifier=s|twice", "resource", identified("twice"))}},
 		{"criteria", "gp", 400, "Bundle.entry[1]", []string{good, entry("PUT", "Patient?shoe=44", "resource", identified("x"))}},
 		{"referred to", "importer", 409, "Bundle.entry[0]", []string{entry("DELETE", "Patient/"+id)}},

@@ -27,14 +27,23 @@
 // be shorter than _count when its resources are large; only a missing next link
 // means the end.
 //
+// # Bundles
+//
+// A batch does each entry as the request that it stands for, by the same
+// operation, with its own audit. A transaction is worked out entry by entry
+// against the store as it will be, and stored by one commit; when it loses a
+// race it is worked out anew, so that preconditions are judged by what was
+// there at the commit. What a transaction brings along by the workflow is
+// OnTransaction's to add: there is no other door.
+//
 // # Retrying
 //
-// Idempotency-Key (up to 255 visible ASCII characters) on a create, update or
-// delete makes it safe to send again: for 30 days the same client, key and
+// Idempotency-Key (up to 255 visible ASCII characters) on a change, a batch or a
+// transaction makes it safe to send again: for 30 days the same client, key and
 // request get the first answer, and the same key with another request is 422.
 //
-// If-None-Exist on a create is decided under a claim of the criteria, so that
-// of many at once exactly one creates.
+// Conditional creates and updates are decided under a claim of their criteria,
+// so that of many at once exactly one creates.
 //
 // Handlers are *[Operation]; package server gives each its address.
 package rest

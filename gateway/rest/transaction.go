@@ -103,7 +103,7 @@ type transaction struct {
 
 func (tx *transaction) run() (Response, error) {
 	tx.issues = tx.api.Validate(tx.q.Principal, tx.bundle)
-	for range tries {
+	for range sideTries {
 		err := tx.try()
 		if err == nil {
 			return tx.answer()

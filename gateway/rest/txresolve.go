@@ -2,6 +2,7 @@ package rest
 
 import (
 	"net/http"
+	"net/url"
 
 	"trellis.example/fhir"
 	"trellis.example/gateway/audit"
@@ -271,8 +272,16 @@ func (tx *transaction) reads() error {
 
 func (tx *transaction) readable(e *txEntry) error {
 	p := tx.q.Principal
+	if e.typ == auditEvent { // not the store's to tell
+		return nil
+	}
 	if e.interaction == "search-type" {
-		return nil // judged by the search itself
+		params, err := url.ParseQuery(e.query)
+		if err != nil {
+			return e.fail(fhir.Invalid, ".request.url", "the query string is not well formed")
+		}
+		_, err = tx.api.Registry.Parse([]string{e.typ}, params, tx.q.lenient())
+		return err
 	}
 	k := store.Key{Type: e.typ, ID: e.id}
 	if tx.deleted[k] && e.interaction == "read" {
