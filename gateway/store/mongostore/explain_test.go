@@ -249,9 +249,13 @@ func TestSearchCost(t *testing.T) {
 	uri := mongotest.Database(t, mongotest.URI(t, "that searches use indexes"))
 	var rec recorder
 	s := openTest(t, uri, Options{monitor: rec.monitor()})
-	const few = 50
 	populate(t, s, resources(t))
-	fill(t, s, "few", few)
+	fill(t, s, "few", 50)
+	measureCost(t, s, &rec)
+}
+
+func measureCost(t *testing.T, s *Store, rec *recorder) {
+	t.Helper()
 	ordered := indexGivesOrder(t, s)
 	if !ordered {
 		t.Log("this server sorts all candidates, because its indexes give no order. Unproven here: that a page stops early; commands are measured one by one")

@@ -12,6 +12,12 @@
 //   - What a client sends is only ever compared as a value: no part of it is
 //     read as an operator or a field name.
 //
+// A search looks at no more than 10,000 candidates. What no index leads to
+// (negations, :missing, :contains, :above and :below, a token's system or a
+// reference's type alone, silent entries) is looked for among all that the view
+// may see of the type, newest first; a sort by anything but time puts all that
+// match in order. What would take more is refused as too costly.
+//
 // How it lies there: `versions` holds one document per version of a resource,
 // with the exact bytes and the entries it is found by; `log` one document per
 // group commit, which holds its audit records; beside them `claims`, `outbox`,

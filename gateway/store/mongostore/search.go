@@ -161,8 +161,13 @@ func (x *search) bounded() bson.D {
 }
 
 // since bounds the index scan to what had been written at the snapshot, and
-// below the position's commit.
+// below the position's commit. Of the present's first page the few that are
+// newer are left out by keep: the less is asked, the better a server chooses
+// its index.
 func (x *search) since(after *store.Position) bson.D {
+	if after == nil && x.q.Snapshot == 0 {
+		return nil
+	}
 	upTo := x.snapshot
 	if after != nil {
 		upTo = min(upTo, after.Seq)

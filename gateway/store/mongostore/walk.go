@@ -109,7 +109,7 @@ func (x *search) chunk(g *group, way *condition, after *store.Position, n int, b
 	}
 }
 
-// keep returns the rows that the view sees today and, when that is open, for
+// keep returns the rows of the snapshot that the view sees today and, when that is open, for
 // which a part of the group holds.
 func (x *search) keep(ctx context.Context, rows []*versionDoc, g *group, open bool) ([]*versionDoc, error) {
 	if err := x.s.today(ctx, rows); err != nil {
@@ -117,7 +117,7 @@ func (x *search) keep(ctx context.Context, rows []*versionDoc, g *group, open bo
 	}
 	var out []*versionDoc
 	for _, d := range rows {
-		if !x.q.View.Sees(d.Type, d.Access.access()) {
+		if d.From > x.snapshot || !x.q.View.Sees(d.Type, d.Access.access()) {
 			continue
 		}
 		if err := d.unpack(); err != nil {
