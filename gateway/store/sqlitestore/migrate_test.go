@@ -144,3 +144,34 @@ func TestFromSchema1(t *testing.T) {
 		t.Errorf("a history of types after a sweep: %d versions, %v; want 6", len(h.Versions), err)
 	}
 }
+
+// TestBesideDoesNotMigrate: the process that serves may be an older program.
+func TestBesideDoesNotMigrate(t *testing.T) {
+	dir := t.TempDir()
+	c, err := dial(filepath.Join(dir, fileName), writerPragmas...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.close()
+	if err := migrate(c, migrations[:1]); err != nil {
+		t.Fatal(err)
+	}
+	if s, err := Open(dir, Beside()); err == nil {
+		_ = s.Close()
+		t.Error("an older database was opened beside")
+	}
+	if version, _, err := c.number("PRAGMA user_version"); err != nil || version != 1 {
+		t.Errorf("its schema is %d now, %v", version, err)
+	}
+	s, err := Open(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if s, err = Open(dir, Beside()); err != nil {
+		t.Fatal(err)
+	}
+	_ = s.Close()
+}

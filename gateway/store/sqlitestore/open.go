@@ -100,7 +100,7 @@ func start(path string, o options, unlock func()) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := migrate(w, migrations); err != nil {
+	if err := prepare(w, o.beside); err != nil {
 		_ = w.close()
 		return nil, err
 	}
@@ -132,6 +132,22 @@ var writerPragmas = append([]string{
 }, usualPragmas...)
 
 var readerPragmas = []string{"busy_timeout = 10000", "query_only = ON", "temp_store = MEMORY", "cache_size = -4000"}
+
+// prepare brings the schema up to date. Beside another process an older one is
+// refused: that may be an older program, which knows no other. A new database is
+// anybody's to make.
+func prepare(w *conn, beside bool) error {
+	if beside {
+		version, _, err := w.number("PRAGMA user_version")
+		if err != nil {
+			return err
+		}
+		if version > 0 && version < int64(len(migrations)) {
+			return fmt.Errorf("the database has schema version %d and this program writes %d: stop the gateway that serves it, then run trellis migrate or start the new one", version, len(migrations))
+		}
+	}
+	return migrate(w, migrations)
+}
 
 // migrate brings the schema to the newest version. It refuses a database that
 // is not a store, or that a newer program has changed.
