@@ -56,23 +56,17 @@ func (u *union) next() (pos int64, ok bool, err error) {
 	return pos, ok, nil
 }
 
-// terms returns the terms of the streams that were merged, if they are few and
-// not known to their ends.
+// terms returns the terms of the streams that were merged, if they are few.
 func (u *union) terms() (hs []int64) {
 	if len(u.srcs) > manyTerms {
 		return nil
 	}
-	known := true
 	for _, src := range u.srcs {
 		st, ok := src.(*stream)
 		if !ok {
 			return nil
 		}
-		known = known && st.done
 		hs = append(hs, st.h)
-	}
-	if known {
-		return nil
 	}
 	return hs
 }
@@ -156,7 +150,16 @@ func newStreams(c *conn, t *tally, hs []int64, w window) streams {
 	return all
 }
 
+// source merges the streams, of which nothing may have been taken yet.
 func (all streams) source(w window) source {
+	if all.done() {
+		var ps []int64
+		for _, st := range all {
+			ps = append(ps, st.buf...)
+		}
+		l := list(w.sort(ps))
+		return &l
+	}
 	u := &union{window: w}
 	for _, st := range all {
 		u.srcs = append(u.srcs, st)
