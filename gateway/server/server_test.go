@@ -66,12 +66,25 @@ func TestAddresses(t *testing.T) {
 		{"GET", path, 200, ""},
 		{"GET", path + "/", 200, ""},
 		{"GET", path + "//", 404, ""},
-		{"POST", path, 405, "DELETE, GET, HEAD, OPTIONS, PUT"},
-		{"PUT", "/fhir/Patient", 405, "GET, HEAD, OPTIONS, POST"},
+		{"POST", path, 405, "DELETE, GET, HEAD, OPTIONS, PATCH, PUT"},
+		{"BREW", "/fhir/Patient", 405, "DELETE, GET, HEAD, OPTIONS, PATCH, POST, PUT"},
+		{"GET", "/fhir", 200, ""},
+		{"GET", "/fhir/_history", 200, ""},
+		{"GET", "/fhir/Patient/_history", 200, ""},
+		{"GET", path + "/Observation", 200, ""},
+		{"GET", path + "/*", 200, ""},
+		{"GET", path + "/**", 404, ""},
+		{"POST", path + "/*", 405, "GET, HEAD, OPTIONS"},
+		{"GET", path + "/_search", 405, "OPTIONS, POST"},
+		{"GET", path + "/Observation/_search", 405, "OPTIONS, POST"},
+		{"GET", path + "/$everything", 200, ""},
+		{"DELETE", path + "/$everything", 405, "GET, HEAD, OPTIONS, POST"},
+		{"GET", path + "/$meta", 200, ""},
+		{"GET", path + "/$nothing", 404, ""},
 		{"GET", "/fhir/Patient/_search", 405, "OPTIONS, POST"},
 		{"DELETE", path + "/_history", 405, "GET, HEAD, OPTIONS"},
-		{"OPTIONS", path, 204, "DELETE, GET, HEAD, OPTIONS, PUT"},
-		{"BREW", path, 405, "DELETE, GET, HEAD, OPTIONS, PUT"},
+		{"OPTIONS", path, 204, "DELETE, GET, HEAD, OPTIONS, PATCH, PUT"},
+		{"BREW", path, 405, "DELETE, GET, HEAD, OPTIONS, PATCH, PUT"},
 		{"GET", "/health/live", 200, ""},
 		{"GET", "/health/ready", 200, ""},
 		{"GET", "/metrics", 404, ""}, // on the admin side only
@@ -164,7 +177,7 @@ func TestGzipAnswers(t *testing.T) {
 	small := create(t, g, "gp", patient)
 	large := create(t, g, "gp", `{"resourceType":"Patient","name":[{"text":"`+strings.Repeat("long ", 5000)+`"}]}`)
 	plain := g.Do(t, "gp", "GET", large, "")
-	if plain.Header.Get("Content-Encoding") != "" || plain.Header.Get("Vary") != "Accept-Encoding" {
+	if plain.Header.Get("Content-Encoding") != "" || strings.Join(plain.Header.Values("Vary"), ", ") != "Accept, Accept-Encoding" {
 		t.Errorf("not asked for: %v", plain.Header)
 	}
 	r := g.Do(t, "gp", "GET", large, "", "Accept-Encoding", "br, gzip;q=0.8")
