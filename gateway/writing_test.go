@@ -200,3 +200,26 @@ func TestDeletedWhileReferredTo(t *testing.T) {
 		}
 	})
 }
+
+// TestParallelTransactionsForOnePatient: eight referrals at once that all share
+// the same stored Patient with the service are all stored.
+func TestParallelTransactionsForOnePatient(t *testing.T) {
+	onStores(t, func(t *testing.T, s *system) {
+		s.partners()
+		patient := s.want(s.post("surgery", "/fhir/Patient", fhirType, patientCalled("p")), 201).root(t).Get("id").Text()
+		doc := []byte(`{"resourceType":"Bundle","type":"transaction","entry":[{"resource":{"resourceType":"ServiceRequest","status":"active","intent":"order","code":{"coding":[{"system":"http://snomed.info/sct","code":"871731000000106"}]},"subject":{"reference":"Patient?identifier=https://a.example/id|p"},"authoredOn":"2026-03-04T10:15:30Z","requester":{"identifier":{"system":"https://fhir.nhs.uk/Id/ods-organization-code","value":"Y99001"}}},"request":{"method":"POST","url":"ServiceRequest"}}]}`)
+		var wg sync.WaitGroup
+		for range 8 {
+			wg.Go(func() {
+				if a := s.post("surgery", "/fhir", fhirType, doc); a.StatusCode != http.StatusOK {
+					t.Errorf("%s %s", a.Status, a.body)
+				}
+			})
+		}
+		wg.Wait()
+		if n := len(s.referrals("worker")); n != 8 {
+			t.Errorf("the worker sees %d, want 8", n)
+		}
+		s.want(s.get("worker", "/fhir/Patient/"+patient), 200)
+	})
+}
