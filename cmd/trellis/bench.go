@@ -22,7 +22,9 @@ func newBench() *cobra.Command {
 		Short: "Measure a gateway of its own and print the figures beside the targets",
 		Long: `Starts a gateway on a temporary folder and free loopback ports, sends it
 invented referrals, reads and searches, and prints what came out beside the
-targets. The gateway is stopped and its folder removed in the end.
+targets. Then it fills stores by import, with records of several organisations,
+and measures what a practice finds among them. The gateway is stopped and its
+folder removed in the end.
 
 Measures: ` + strings.Join(bench.IDs(), " "),
 		Args: cobra.NoArgs,
@@ -45,10 +47,11 @@ Measures: ` + strings.Join(bench.IDs(), " "),
 	fs := cmd.Flags()
 	fs.StringVar(&c.Mongo, "mongo", os.Getenv(envName("mongo")), "MongoDB URI instead of the embedded store; a database of its own is made there ["+envName("mongo")+"]")
 	fs.Lookup("mongo").DefValue = "" // a URI may hold a password
-	fs.DurationVar(&c.Duration, "duration", 10*time.Second, "how long each kind of request is sent, 100ms to 2m")
+	fs.DurationVar(&c.Duration, "duration", 5*time.Second, "how long each kind of request is sent, 100ms to 2m")
 	fs.IntVar(&c.Clients, "clients", 8, "how many send at once, 1 to 256")
 	fs.StringSliceVar(&c.Only, "only", nil, "run these measures only")
 	fs.StringVar(&c.Profile, "profile", "", "keep CPU profiles of the gateway: cpu.pprof makes cpu.create.pprof and so on")
+	fs.BoolVar(&c.Large, "large", false, "measure a store of 1,000,000 resources too; takes minutes and some GB of disk")
 	fs.BoolVar(&asJSON, "json", false, "print JSON")
 	return cmd
 }

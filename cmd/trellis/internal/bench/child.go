@@ -33,12 +33,12 @@ const startTimeout = 60 * time.Second
 const stopTimeout = 10 * time.Second
 
 // start starts `trellis serve` on free loopback ports and waits until it says
-// on which.
-func start(ctx context.Context, exe, data, mongo string) (*child, error) {
+// on which. further are arguments besides.
+func start(ctx context.Context, exe, data, mongo string, further ...string) (*child, error) {
 	c := &child{log: newChildLog("http", "admin"), done: make(chan struct{})}
-	c.cmd = exec.CommandContext(ctx, exe, "serve", "--data", data, //nolint:gosec // our own program
-		"--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0", "--mllp", "off",
-		"--rate", "10000000", "--burst", "10000000", "--drain", "5s", "--service", serviceODS)
+	args := append([]string{"serve", "--data", data, "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0", "--mllp", "off",
+		"--rate", "10000000", "--burst", "10000000", "--drain", "5s", "--service", serviceODS}, further...)
+	c.cmd = exec.CommandContext(ctx, exe, args...) //nolint:gosec // our own program
 	c.cmd.Env = environment(mongo)
 	c.cmd.Stderr = c.log
 	c.cmd.SysProcAttr = childAttr()

@@ -32,6 +32,8 @@ const (
 	barsTarget      = `{"value":"2000099001","system":"https://fhir.nhs.uk/Id/dos-service-id"}`
 	policeODS       = "Q0P17"
 	policeClient    = "bench-police"
+	loaderODS       = "Y99001"
+	loaderClient    = "bench-loader"
 	practiceClient  = "bench-practice"
 	barsRequestUUID = "00000000-0000-4000-8000-00" + numberMark
 )

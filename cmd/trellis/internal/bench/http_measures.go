@@ -6,7 +6,6 @@ import (
 	"encoding/base64"
 	"encoding/csv"
 	"fmt"
-	"net/url"
 	"slices"
 )
 
@@ -145,39 +144,6 @@ func (s *session) get(ctx context.Context, path string, set func(*template, stor
 			return t.b
 		}
 	}}, nil
-}
-
-// A search is a query with placeholders.
-type search struct {
-	query string
-	set   func(*session, *template, storedRequest)
-}
-
-func searchIdentifier() search {
-	q := "identifier=" + url.QueryEscape(referralSystem+"|"+referralPrefix) + numberMark
-	return search{q, func(_ *session, t *template, r storedRequest) { t.setNumber(numberMark, r.n) }}
-}
-
-func searchSubject() search {
-	return search{"subject=Patient/" + patientMark + "&_count=10", func(s *session, t *template, r storedRequest) {
-		t.set(patientMark, s.patients[r.n%int64(len(s.patients))])
-	}}
-}
-
-func searchStatus() search {
-	return search{"status=draft,active&_count=10", func(*session, *template, storedRequest) {}}
-}
-
-func measureSearch(what func() search) runner {
-	return func(ctx context.Context, s *session, row *Row) error {
-		q := what()
-		l, err := s.get(ctx, "/fhir/ServiceRequest?"+q.query, func(t *template, r storedRequest) { q.set(s, t, r) })
-		if err != nil {
-			return err
-		}
-		l.judge = found
-		return s.load(ctx, row, l)
-	}
 }
 
 // found wants at least one match: a search that finds nothing is cheap and

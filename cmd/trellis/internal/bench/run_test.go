@@ -36,6 +36,13 @@ func fakeGateway(args []string, how string) int {
 		json.NewEncoder(os.Stdout).Encode(map[string]string{"client_id": args[2], "client_secret": "s3cret"})
 		return 0
 	}
+	if args[0] == "import" {
+		if how == "refusing" {
+			fmt.Fprintln(os.Stderr, "line 7: a fault")
+			return 1
+		}
+		return 0
+	}
 	if how == "broken" {
 		fmt.Fprintln(os.Stderr, "trellis: the folder is full")
 		return 2
@@ -65,6 +72,24 @@ func fakeHandler(how string) http.Handler {
 	}
 	mux.HandleFunc("GET /health/ready", ok(""))
 	mux.HandleFunc("POST /oauth2/token", ok(`{"access_token":"t","expires_in":300}`))
+	mux.HandleFunc("POST /fhir/{type}/_search", ok(`{"entry":[{"search":{"mode":"match"}}]}`))
+	mux.HandleFunc("GET /fhir/ServiceRequest/{id}/$everything", ok(`{"entry":[{}]}`))
+	mux.HandleFunc("GET /fhir/ServiceRequest/{id}/_history", ok(`{"entry":[{}]}`))
+	mux.HandleFunc("GET /fhir/ServiceRequest/_history", ok(`{"entry":[{}]}`))
+	mux.HandleFunc("POST /fhir", ok(`{}`))
+	mux.HandleFunc("GET /fhir/$export", func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Location", "http://elsewhere.example/fhir/$export/1")
+		w.WriteHeader(202)
+	})
+	var asked atomic.Int64
+	mux.HandleFunc("GET /fhir/$export/1", func(w http.ResponseWriter, _ *http.Request) {
+		if asked.Add(1) == 1 {
+			w.WriteHeader(202)
+			return
+		}
+		io.WriteString(w, `{"output":[{"url":"http://elsewhere.example/fhir/$export/1/0.ndjson"}]}`)
+	})
+	mux.HandleFunc("GET /fhir/$export/1/0.ndjson", ok(strings.Repeat("{}\n", small)))
 	mux.HandleFunc("GET /fhir/{type}", ok(`{"entry":[{"search":{"mode":"match"}}]}`))
 	mux.HandleFunc("GET /fhir/{type}/{id}", ok(`{}`))
 	mux.HandleFunc("POST /fhir/$process-message", ok(`{}`))
@@ -105,7 +130,8 @@ func runAs(t *testing.T, how string, c Config) (Report, error) {
 // Every measure that needs a gateway runs against one that answers as ours.
 func TestRun(t *testing.T) {
 	only := slices.DeleteFunc(IDs(), func(id string) bool {
-		return id == "validate" || strings.HasPrefix(id, "map-") || id == "memory-idle" // two seconds of rest
+		return id == "validate" || strings.HasPrefix(id, "map-") || id == "memory-idle" || // two seconds of rest
+			strings.HasSuffix(id, "-1m") || id == "export" // which has a test of its own
 	})
 	profile := filepath.Join(t.TempDir(), "cpu.pprof")
 	last := ""
@@ -129,6 +155,21 @@ func TestRun(t *testing.T) {
 func TestRunRefused(t *testing.T) {
 	if _, err := runAs(t, "refusing", Config{Only: []string{"create"}}); err == nil || !strings.Contains(err.Error(), "422") {
 		t.Errorf("%v; want what the gateway answered", err)
+	}
+}
+
+// What was not imported cannot be searched.
+func TestRunImportRefused(t *testing.T) {
+	if _, err := runAs(t, "refusing", Config{Only: []string{"search-status-10k"}}); err == nil || !strings.Contains(err.Error(), "line 7: a fault") {
+		t.Errorf("%v; want what the import said", err)
+	}
+}
+
+// An export that brings less than is there is a failure.
+func TestExportCountsLines(t *testing.T) {
+	rep, err := runAs(t, "good", Config{Only: []string{"export"}})
+	if err != nil || len(rep.Rows) != 1 || rep.Rows[0].Failed != medium-small || rep.Rows[0].Done != small {
+		t.Errorf("%+v, %v", rep.Rows, err)
 	}
 }
 

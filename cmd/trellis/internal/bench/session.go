@@ -30,6 +30,9 @@ type Config struct {
 	Clients int
 	// Only are the ids of the measures to run; empty means all of them.
 	Only []string
+	// Large adds the measures that need a store of 1,000,000 resources, which
+	// takes minutes to fill.
+	Large bool
 	// Profile is where profiles of the gateway's processor time are kept; the
 	// measure's id goes before the extension. Empty means none.
 	Profile string
@@ -61,6 +64,7 @@ type session struct {
 	gateway  *child
 	practice client
 	police   client
+	loader   client // sees and loads everything
 	tokens   map[string]grant
 	next     atomic.Int64
 	persons  []string // NHS numbers
@@ -69,6 +73,9 @@ type session struct {
 	stored   []storedRequest
 	profiles *profiles.Validator
 	notes    []string
+	size     int // of the store that is served now; 0 is the one that requests fill
+	imports  map[int]imported
+	cpus     map[string]float64 // of the measures so far, in milliseconds
 }
 
 // A storedRequest is a ServiceRequest that was created, and the number in it.
@@ -88,7 +95,7 @@ func Run(ctx context.Context, c Config) (_ Report, err error) {
 	if err := c.validate(); err != nil {
 		return Report{}, err
 	}
-	s := &session{cfg: c, tokens: map[string]grant{}, persons: nhsNumbers(20_000)}
+	s := &session{cfg: c, tokens: map[string]grant{}, imports: map[int]imported{}, cpus: map[string]float64{}, persons: nhsNumbers(20_000)}
 	if s.dir, err = os.MkdirTemp("", "trellis-bench-"); err != nil {
 		return Report{}, err
 	}
@@ -96,7 +103,7 @@ func Run(ctx context.Context, c Config) (_ Report, err error) {
 	defer s.stop()
 	s.circumstances()
 	var rep Report
-	chosen := chosen(c.Only)
+	chosen := chosen(c.Only, c.Large)
 	for i, m := range chosen {
 		if c.Progress != nil {
 			c.Progress(i, len(chosen), m.what)
@@ -117,7 +124,7 @@ func Run(ctx context.Context, c Config) (_ Report, err error) {
 func (s *session) measure(ctx context.Context, m measure) (Row, error) {
 	row := Row{ID: m.id, What: m.what, Unit: m.unit, Targets: m.targets}
 	if m.load {
-		if err := s.prepare(ctx); err != nil {
+		if err := s.prepare(ctx, m.size); err != nil {
 			return row, err
 		}
 	}
@@ -133,6 +140,7 @@ func (s *session) measure(ctx context.Context, m measure) (Row, error) {
 			return row, err
 		}
 	}
+	s.cpus[m.id] = row.CPU
 	row.judge()
 	return row, context.Cause(ctx)
 }
@@ -143,7 +151,7 @@ func (s *session) circumstances() {
 		store = "MongoDB"
 		name := filepath.Base(s.dir)
 		s.cfg.Mongo = withDatabase(s.cfg.Mongo, name)
-		s.notes = append(s.notes, "The database "+name+" was made for this and is still there.")
+		s.notes = append(s.notes, "The databases "+name+"* were made for this and are still there.")
 	} else if onMemory(s.dir) {
 		s.notes = append(s.notes, "The folder for temporary files lies in memory: a durable write cost nothing. Set TMPDIR to a folder on a disk.")
 	}
@@ -174,7 +182,12 @@ func withDatabase(uri, name string) string {
 }
 
 // data is the folder of the gateway that takes the load.
-func (s *session) data() string { return filepath.Join(s.dir, "data") }
+func (s *session) data() string {
+	if s.size == 0 {
+		return filepath.Join(s.dir, "data")
+	}
+	return filepath.Join(s.dir, "data-"+sizeName(s.size))
+}
 
 func (s *session) stop() {
 	if s.gateway != nil {
@@ -185,18 +198,26 @@ func (s *session) stop() {
 
 // prepare starts the gateway that takes the load, and stores what requests
 // refer to.
-func (s *session) prepare(ctx context.Context) error {
+func (s *session) prepare(ctx context.Context, size int) error {
+	s.at(size)
+	if err := s.fill(ctx, size); err != nil {
+		return err
+	}
 	if err := s.clients(ctx); err != nil {
 		return err
 	}
 	if s.gateway == nil {
-		g, err := start(ctx, s.cfg.Exe, s.data(), s.cfg.Mongo)
+		var further []string
+		if size > 0 {
+			further = []string{"--public-url", heldURL}
+		}
+		g, err := start(ctx, s.cfg.Exe, s.data(), s.mongo(), further...)
 		if err != nil {
 			return err
 		}
 		s.gateway = g
 	}
-	if len(s.patients) > 0 {
+	if len(s.patients) > 0 || size > 0 {
 		return nil
 	}
 	if err := s.seed(ctx, "patient.json", "Patient", patientCount); err != nil {
@@ -210,10 +231,13 @@ func (s *session) clients(ctx context.Context) (err error) {
 	if s.practice.ID != "" {
 		return nil
 	}
-	if s.police, err = register(ctx, s.cfg.Exe, s.data(), s.cfg.Mongo, policeClient, "police", policeODS); err != nil {
+	if s.police, err = register(ctx, s.cfg.Exe, s.data(), s.mongo(), policeClient, "police", policeODS); err != nil {
 		return err
 	}
-	s.practice, err = register(ctx, s.cfg.Exe, s.data(), s.cfg.Mongo, practiceClient, "gp-practice", practiceODS)
+	if s.loader, err = register(ctx, s.cfg.Exe, s.data(), s.mongo(), loaderClient, "importer", loaderODS); err != nil {
+		return err
+	}
+	s.practice, err = register(ctx, s.cfg.Exe, s.data(), s.mongo(), practiceClient, "gp-practice", practiceODS)
 	return err
 }
 

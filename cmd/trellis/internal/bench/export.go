@@ -1,0 +1,154 @@
+package bench
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+)
+
+// exportTimeout bounds one export.
+const exportTimeout = 5 * time.Minute
+
+// measureExport takes everything out of a filled store: from the request until
+// the last line of the last file has come.
+func measureExport(ctx context.Context, s *session, row *Row) error {
+	ctx, cancel := context.WithTimeout(ctx, exportTimeout)
+	defer cancel()
+	token, err := s.token(ctx, s.loader)
+	if err != nil {
+		return err
+	}
+	x := exporting{base: "http://" + s.gateway.http, token: token}
+	stopProfile := s.profile(ctx, row.ID)
+	before, known := s.gateway.cpu()
+	ownBefore, began := ownCPU(), time.Now()
+	n, err := x.all(ctx)
+	elapsed, own := time.Since(began), ownCPU()-ownBefore
+	after, _ := s.gateway.cpu()
+	stopProfile()
+	if err != nil {
+		return err
+	}
+	if row.Failed = s.size - n; row.Failed != 0 {
+		row.Failure = fmt.Sprintf("%d of %d resources came", n, s.size)
+	}
+	row.Value, row.Done, row.OwnCPU = float64(n)/elapsed.Seconds(), n, perOp(own, n)
+	if known {
+		row.CPU = perOp(after-before, n)
+	}
+	return nil
+}
+
+// An exporting is one bulk export by its client.
+type exporting struct{ base, token string }
+
+// all starts an export, waits until it is prepared, fetches its files one after
+// the other and returns how many lines they have.
+func (x exporting) all(ctx context.Context) (int, error) {
+	at, err := x.start(ctx)
+	if err != nil {
+		return 0, err
+	}
+	files, err := x.wait(ctx, at)
+	if err != nil {
+		return 0, err
+	}
+	n := 0
+	for _, f := range files {
+		lines, err := x.file(ctx, f)
+		if err != nil {
+			return n, err
+		}
+		n += lines
+	}
+	return n, nil
+}
+
+func (x exporting) start(ctx context.Context) (at string, err error) {
+	a, err := x.get(ctx, "/fhir/$export?_type="+strings.Join(heldTypes(), ","), http.StatusAccepted)
+	if err != nil {
+		return "", err
+	}
+	defer a.Body.Close()
+	return a.Header.Get("Content-Location"), nil
+}
+
+// exportPoll is how often the state of an export is asked for.
+const exportPoll = 50 * time.Millisecond
+
+// wait returns the addresses of the files.
+func (x exporting) wait(ctx context.Context, at string) ([]string, error) {
+	for ctx.Err() == nil {
+		a, err := x.get(ctx, at, http.StatusOK, http.StatusAccepted)
+		if err != nil {
+			return nil, err
+		}
+		var m struct{ Output []struct{ URL string } }
+		if a.StatusCode == http.StatusOK {
+			err = json.NewDecoder(a.Body).Decode(&m)
+		}
+		err = errors.Join(err, a.Body.Close())
+		if err != nil || a.StatusCode == http.StatusOK {
+			var files []string
+			for _, o := range m.Output {
+				files = append(files, o.URL)
+			}
+			return files, err
+		}
+		time.Sleep(exportPoll)
+	}
+	return nil, context.Cause(ctx)
+}
+
+func (x exporting) file(ctx context.Context, at string) (lines int, err error) {
+	a, err := x.get(ctx, at, http.StatusOK)
+	if err != nil {
+		return 0, err
+	}
+	defer a.Body.Close()
+	buf := make([]byte, 256<<10)
+	for {
+		n, err := a.Body.Read(buf)
+		lines += bytes.Count(buf[:n], []byte("\n"))
+		if errors.Is(err, io.EOF) {
+			return lines, nil
+		}
+		if err != nil {
+			return lines, err
+		}
+	}
+}
+
+// get asks for an address of the gateway's, by whatever public name it gives
+// itself.
+func (x exporting) get(ctx context.Context, at string, want ...int) (*http.Response, error) {
+	u, err := url.Parse(at)
+	if err != nil {
+		return nil, err
+	}
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, x.base+u.RequestURI(), nil)
+	if err != nil {
+		return nil, err
+	}
+	r.Header.Set("Authorization", "Bearer "+x.token)
+	r.Header.Set("Prefer", "respond-async")
+	a, err := http.DefaultClient.Do(r)
+	if err != nil {
+		return nil, err
+	}
+	for _, w := range want {
+		if a.StatusCode == w {
+			return a, nil
+		}
+	}
+	defer a.Body.Close()
+	b, _ := io.ReadAll(io.LimitReader(a.Body, answerLimit)) // what came is enough
+	return nil, errors.New("export: " + describe(answer{status: a.StatusCode, body: b}, nil))
+}
