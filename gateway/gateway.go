@@ -147,7 +147,7 @@ func (g *Gateway) assemble(ctx context.Context) error {
 	}
 	api, err := rest.New(ctx, rest.Deps{
 		Store: catalogue.Over(g.store), Registry: registry, Recorder: recorder, PublicURL: g.PublicURL, Sandbox: g.cfg.Sandbox, Clock: time.Now, Version: g.cfg.Version,
-		OnWrite: in.Written, OnTransaction: in.Transacted,
+		OnWrite: in.Written, OnTransaction: in.Transacted, Profiles: profilesByType(v.Profiles()),
 		Validate: func(p auth.Principal, r fhir.Resource) []fhir.Issue {
 			return v.Validate(r, profiles.Options{BaseOnly: p.Sandbox()})
 		},

@@ -100,6 +100,9 @@ func foreign(p auth.Principal, root fhir.Value) bool {
 	return slices.ContainsFunc(odsCodes(root), func(code string) bool { return code != p.Org })
 }
 
+// Labels returns the security labels of a document ("system|code"), sorted.
+func Labels(res fhir.Resource) []string { return labels(res.Root()) }
+
 // labels returns the security labels of a document, sorted.
 func labels(root fhir.Value) []string {
 	var out []string

@@ -1,7 +1,6 @@
 package rest
 
 import (
-	"errors"
 	"fmt"
 	"maps"
 	"mime"
@@ -85,18 +84,14 @@ func (a *API) search(q *Request, scope searchScope) (Response, error) {
 	return Response{Body: b.bytes()}, nil
 }
 
-// firstOrNext reads a page. Counting that nobody asked for never makes a search
-// fail.
+// firstOrNext reads a page. The total is known for nothing when the first page
+// holds everything.
 func (a *API) firstOrNext(q *Request, s *searchRequest) (store.Page, error) {
 	sq, err := s.storeQuery(q)
 	if err != nil {
 		return store.Page{}, err
 	}
 	page, err := a.searchPage(q.Context(), sq)
-	if errors.Is(err, store.ErrTooCostly) && sq.Total && s.query.Total == search.TotalAuto {
-		sq.Total = false
-		page, err = a.searchPage(q.Context(), sq)
-	}
 	if s.first() && s.query.Total == search.TotalAuto && !page.More {
 		page.Total = len(page.Versions)
 	}

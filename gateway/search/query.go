@@ -59,8 +59,8 @@ type Total uint8
 // Counting looks at every match, so it is done only where it costs little or is
 // asked for.
 const (
-	// TotalAuto counts when a condition that few resources match is among the
-	// conditions; otherwise the total is given if one page holds everything.
+	// TotalAuto gives the total if one page holds everything, and else none:
+	// counting looks at every match.
 	TotalAuto Total = iota
 	// TotalNone does not count (_total=none).
 	TotalNone
@@ -125,23 +125,7 @@ func (q *Query) Conditions() int {
 }
 
 // Counts reports whether the store is to count the matches.
-func (q *Query) Counts() bool {
-	if q.Total != TotalAuto {
-		return q.Total == TotalAccurate
-	}
-	return len(q.types) > 0 && !slices.ContainsFunc(q.types, func(t *typeQuery) bool {
-		return !slices.ContainsFunc(t.where, condition.selective)
-	})
-}
-
-// selective reports whether few resources are likely to match.
-func (c condition) selective() bool {
-	return c.link != nil || len(c.any) > 0 && !slices.ContainsFunc(c.any, func(a alternative) bool { return !slices.ContainsFunc(a, selective) })
-}
-
-func selective(c store.Clause) bool {
-	return !c.Common && c.Kind != store.Date && c.Leads()
-}
+func (q *Query) Counts() bool { return q.Total == TotalAccurate }
 
 // leads reports whether an index finds everything that the condition can match.
 func (c condition) leads() bool {
