@@ -34,16 +34,22 @@ func (p *parser) include(name, value string) {
 	if !slices.Contains(p.q.Includes, in) {
 		p.q.Includes = append(p.q.Includes, in)
 	}
+	if len(p.q.Includes) > maxIncludes { // each looks at every resource of a page
+		p.fail(fhir.TooCostly, "", "a search has at most %d _include and _revinclude", maxIncludes)
+		return
+	}
 	p.q.Applied.Add(name, value)
 }
 
 // checkInclude says what is wrong with an include.
 func (p *parser) checkInclude(in Include) string {
 	switch {
+	case in.Type != "*" && !p.reg.IsResource(in.Type) || in.Target != "" && !p.reg.IsResource(in.Target):
+		return "Type:parameter was expected, with a resource type of R4"
+	case in.Type == "*" && in.Param != "*":
+		return "of every type all parameters can be followed: *:*"
 	case in.Type == "*":
 		return ""
-	case !p.reg.IsResource(in.Type) || in.Target != "" && !p.reg.IsResource(in.Target):
-		return "Type:parameter was expected, with a resource type of R4"
 	case !in.Iterate && !in.Reverse && !slices.Contains(p.q.Types, in.Type):
 		return "what is included goes out from a type that is searched, or from one included before with :iterate"
 	case in.Param == "*":

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"trellis.example/fhir"
+	"trellis.example/fhir/definitions"
 )
 
 // TestFaults: each of these is refused, saying what was expected.
@@ -93,6 +94,9 @@ func TestFaults(t *testing.T) {
 		{"Task", "_include:recurse=Task:focus", "parameter _include:recurse: the only modifier"},
 		{"Task", "_include=Task:patient:Group", "parameter _include: the reference cannot point"},
 		{"Task", "_revinclude=*", "parameter _revinclude: Type:parameter"},
+		{"Task", "_include=*:nonsense", "parameter _include: of every type all parameters"},
+		{"Task", "_revinclude=*:nonsense", "parameter _revinclude: of every type all parameters"},
+		{"Task", "_include=*:*:Nonsense", "parameter _include: Type:parameter was expected"},
 		{"Task", "_revinclude=Provenance:recorded", "parameter _revinclude: a reference parameter"},
 		{"Task", "Bob=x&Ann=y", "parameter Ann: this search parameter"},
 	}
@@ -156,6 +160,16 @@ func TestShapes(t *testing.T) {
 
 // TestLenient: what nobody answers is left out with a warning, and does not show
 // as applied; what is misused is an error all the same.
+func TestManyIncludes(t *testing.T) {
+	params := url.Values{}
+	for _, r := range definitions.R4().Resources() {
+		params.Add("_include", "*:*:"+r)
+	}
+	if _, err := registry().Parse([]string{"Task"}, params, false); err == nil || !strings.Contains(err.Error(), "at most 64") {
+		t.Errorf("%d includes: %v, want a refusal", len(params["_include"]), err)
+	}
+}
+
 func TestLenient(t *testing.T) {
 	q, err := registry().Parse([]string{"Patient", "Task"}, url.Values{"shoe": {"1"}, "_text": {"x"}, "birthdate": {"2000"}, "identifier": {"a"}}, true)
 	if err != nil || len(q.Warnings) != 3 || q.Conditions() != 1 || len(q.Applied) != 1 {

@@ -16,13 +16,14 @@ const (
 )
 
 // Limits on one request: conditions, values of one condition, codes of a value
-// set, alternatives that a store is asked for, and steps of a chain.
+// set, alternatives that a store is asked for, steps of a chain, and includes.
 const (
 	maxClauses      = 32
 	maxValues       = 200
 	maxCodes        = 1000
 	maxAlternatives = 64
 	maxChain        = 2
+	maxIncludes     = 64
 )
 
 // A Query is a search request read: what is searched for and how the answer is
