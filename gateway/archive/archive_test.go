@@ -167,6 +167,48 @@ func TestRestoreToAPoint(t *testing.T) {
 	}
 }
 
+// TestRestoreToAPointForgetsWhatCameLater: how far an import came, exports and
+// cursors speak of commits that are gone; an original is kept when a later
+// resource of another type happens to have the id of its own.
+func TestRestoreToAPointForgetsWhatCameLater(t *testing.T) {
+	s := empty(t)
+	at := time.Date(2026, 11, 23, 9, 0, 0, 0, time.UTC)
+	sum := sha256.Sum256([]byte("original"))
+	hash := hex.EncodeToString(sum[:])
+	first, err := s.Commit(t.Context(), store.Commit{
+		Writes:    []store.Write{write(t, "1", 0, at)},
+		Originals: []store.Blob{{Hash: hash, Type: "text/plain", Data: []byte("original"), Refs: []store.Key{{Type: "Patient", ID: "1"}}}},
+		Docs:      []store.DocWrite{{Kind: "client", ID: "gp", Body: []byte(`{}`)}},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	later := write(t, "1", 0, at)
+	later.Key.Type, later.Body = "Group", bytes.Replace(later.Body, []byte("Patient"), []byte("Group"), 1)
+	if _, err := s.Commit(t.Context(), store.Commit{Writes: []store.Write{later}, Docs: []store.DocWrite{
+		{Kind: "import", ID: "file", Body: []byte(`{"lines":9}`)}, {Kind: "export", ID: "job", Body: []byte(`{"snapshot":2}`)},
+		{Kind: "gateway-key", ID: "cursor", Body: []byte("key")}, {Kind: "gateway-key", ID: "other", Body: []byte("key")},
+	}}); err != nil {
+		t.Fatal(err)
+	}
+	to := empty(t)
+	if _, err := Restore(t.Context(), bytes.NewReader(backup(t, s)), to, Point{Seq: first.Seq}, index, nil); err != nil {
+		t.Fatal(err)
+	}
+	var docs []string
+	for _, r := range dump(t, to) {
+		switch {
+		case r.Doc != nil:
+			docs = append(docs, r.Doc.Kind+"/"+r.Doc.ID)
+		case r.Blob != nil && len(r.Blob.Refs) != 1:
+			t.Errorf("the original belongs to %v, want its Patient", r.Blob.Refs)
+		}
+	}
+	if got := strings.Join(docs, " "); got != "client/gp gateway-key/other" {
+		t.Errorf("documents after the restore: %s", got)
+	}
+}
+
 func TestCopy(t *testing.T) {
 	s, _ := filled(t)
 	to := empty(t)

@@ -23,9 +23,10 @@ type Point struct {
 // Restore checks the whole backup and loads it into an empty store, as it was
 // at the point. Access is that of the backup's moment. What names a resource
 // that did not exist at the point (an event, a remembered answer, the link from
-// an original) is left out.
+// an original) is left out, and what speaks of later commits: how far imports
+// came, exports, and the key of page cursors.
 func Restore(ctx context.Context, r io.ReadSeeker, to store.Keeper, p Point, index Indexer, progress func(int)) (Counts, error) {
-	c := &cut{gone: map[string]bool{}}
+	c := &cut{keys: map[store.Key]bool{}, gone: map[string]bool{}}
 	seq, err := c.survey(ctx, r, p)
 	if err != nil {
 		return Counts{}, err
@@ -59,8 +60,11 @@ func Restore(ctx context.Context, r io.ReadSeeker, to store.Keeper, p Point, ind
 
 // A cut is what a restore to an earlier point leaves out.
 type cut struct {
-	// gone are the ids of resources that did not exist at the point.
+	// keys are the resources that did not exist at the point, gone their ids.
+	keys map[store.Key]bool
 	gone map[string]bool
+	// earlier: the point lies before the end of the backup.
+	earlier bool
 }
 
 // survey reads the whole backup, which proves it, and returns the commit that
@@ -78,7 +82,7 @@ func (c *cut) survey(ctx context.Context, r io.Reader, p Point) (int64, error) {
 	if p.Seq > 0 {
 		seq = p.Seq
 	}
-	first := map[string]int64{} // commit that made the key, by id
+	first := map[store.Key]int64{} // commit that made the key
 	byTime := int64(0)
 	for {
 		rec, err := in.Next()
@@ -90,7 +94,7 @@ func (c *cut) survey(ctx context.Context, r io.Reader, p Point) (int64, error) {
 		}
 		switch {
 		case rec.Version != nil && rec.Version.Number == 1:
-			first[rec.Version.Key.ID] = rec.Version.Seq
+			first[rec.Version.Key] = rec.Version.Seq
 		case rec.Audit != nil && !rec.Audit.At.After(p.At):
 			byTime = max(byTime, rec.Audit.Seq)
 		}
@@ -98,11 +102,12 @@ func (c *cut) survey(ctx context.Context, r io.Reader, p Point) (int64, error) {
 	if !p.At.IsZero() {
 		seq = byTime
 	}
-	for id, made := range first {
+	for k, made := range first {
 		if made > seq {
-			c.gone[id] = true
+			c.keys[k], c.gone[k.ID] = true, true
 		}
 	}
+	c.earlier = seq < in.Header.Seq
 	return seq, nil
 }
 
@@ -123,9 +128,18 @@ func (c *cut) keep(r store.Record, seq int64) (store.Record, bool) {
 	case r.Event != nil:
 		return r, !c.names(string(r.Event.Payload))
 	case r.Blob != nil:
-		r.Blob.Refs = slices.DeleteFunc(r.Blob.Refs, func(k store.Key) bool { return c.gone[k.ID] })
+		r.Blob.Refs = slices.DeleteFunc(r.Blob.Refs, func(k store.Key) bool { return c.keys[k] })
+	case r.Doc != nil:
+		return r, !c.earlier || !passing(r.Doc)
 	}
 	return r, true
+}
+
+// passing reports whether a document speaks of commits: after a restore to an
+// earlier point an import would pass over what is no longer there, and an export
+// or a page go on at a commit that is yet to come.
+func passing(d *store.Doc) bool {
+	return d.Kind == "import" || d.Kind == "export" || d.Kind == "gateway-key" && d.ID == "cursor"
 }
 
 // names reports whether the text names a resource that is gone. Ids are long
