@@ -46,6 +46,16 @@ func openStore(cmd *cobra.Command, alone bool) (gateway.Config, store.Store, err
 	return cfg, s, err
 }
 
+// withStore runs f on the store that the flags name, and closes it.
+func withStore(cmd *cobra.Command, alone bool, f func(gateway.Config, store.Store) error) (err error) {
+	cfg, s, err := openStore(cmd, alone)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, s.Close()) }()
+	return f(cfg, s)
+}
+
 // exists keeps a misspelt --data from becoming an empty store.
 func exists(cfg gateway.Config) error {
 	if cfg.Mongo != "" {
@@ -67,19 +77,16 @@ stay in the data folder. The gateway goes on serving meanwhile.
 Keep the file as safe as the store: it is not encrypted.`,
 		Example: "  trellis backup trellis-2026-11-23.backup --data data",
 		RunE: func(cmd *cobra.Command, args []string) error {
-			_, s, err := openStore(cmd, false)
-			if err != nil {
-				return err
-			}
-			defer s.Close()
-			t, err := backupTo(cmd, s, args[0])
-			if err != nil {
-				return err
-			}
-			return printLine(cmd, struct {
-				File string `json:"file"`
-				archive.Trailer
-			}{args[0], t})
+			return withStore(cmd, false, func(_ gateway.Config, s store.Store) error {
+				t, err := backupTo(cmd, s, args[0])
+				if err != nil {
+					return err
+				}
+				return printLine(cmd, struct {
+					File string `json:"file"`
+					archive.Trailer
+				}{args[0], t})
+			})
 		},
 	}
 	addFlags(cmd.Flags(), storeFlags...)
@@ -130,29 +137,31 @@ Clients and keys have no history and are those of the backup's moment.`,
 			if err != nil {
 				return err
 			}
-			defer f.Close()
-			cfg, s, err := openStore(cmd, true)
-			if err != nil {
-				return err
-			}
-			defer s.Close()
-			r := cfg.Registry()
-			m := newMeter(cmd, -1, "records")
-			counts, err := archive.Restore(cmd.Context(), f, s, p, gateway.Indexer(r), m.at)
-			m.end()
-			if err != nil {
-				return err
-			}
-			if err := gateway.SetIndexed(cmd.Context(), s, r); err != nil {
-				return err
-			}
-			return printLine(cmd, counts)
+			defer closeFile(f)
+			return withStore(cmd, true, func(cfg gateway.Config, s store.Store) error { return restore(cmd, cfg, s, f, p) })
 		},
 	}
 	addFlags(cmd.Flags(), indexFlags...)
 	cmd.Flags().StringVar(&until, "until", "", "the number of the last commit, or a time such as 2026-11-23T09:30:00Z")
 	return cmd
 }
+
+func restore(cmd *cobra.Command, cfg gateway.Config, s store.Store, f io.ReadSeeker, p archive.Point) error {
+	r := cfg.Registry()
+	m := newMeter(cmd, -1, "records")
+	counts, err := archive.Restore(cmd.Context(), f, s, p, gateway.Indexer(r), m.at)
+	m.end()
+	if err != nil {
+		return err
+	}
+	if err := gateway.SetIndexed(cmd.Context(), s, r); err != nil {
+		return err
+	}
+	return printLine(cmd, counts)
+}
+
+// closeFile closes a file that was only read.
+func closeFile(f io.Closer) { _ = f.Close() }
 
 func point(s string) (p archive.Point, err error) {
 	if s == "" {
@@ -203,11 +212,11 @@ Exit 0: no fault, 1: faults, 2: could not look.`,
 }
 
 func verifyFile(cmd *cobra.Command, path string, i *archive.Inspector) error {
-	f, err := os.Open(path)
+	f, err := os.Open(path) //nolint:gosec // the file that the operator names
 	if err != nil {
 		return err
 	}
-	defer f.Close()
+	defer closeFile(f)
 	m := newMeter(cmd, -1, "records")
 	defer m.end()
 	_, err = archive.Verify(cmd.Context(), io.Reader(f), i, m.at)
@@ -215,17 +224,14 @@ func verifyFile(cmd *cobra.Command, path string, i *archive.Inspector) error {
 }
 
 func verifyStore(cmd *cobra.Command, i *archive.Inspector) error {
-	cfg, s, err := openStore(cmd, false)
-	if err != nil {
-		return err
-	}
-	defer s.Close()
-	m := newMeter(cmd, -1, "records")
-	defer m.end()
-	if err := archive.Inspect(cmd.Context(), s, i, m.at); err != nil {
-		return err
-	}
-	return s.Check(cmd.Context(), gateway.Indexer(cfg.Registry()), i.Fault)
+	return withStore(cmd, false, func(cfg gateway.Config, s store.Store) error {
+		m := newMeter(cmd, -1, "records")
+		defer m.end()
+		if err := archive.Inspect(cmd.Context(), s, i, m.at); err != nil {
+			return err
+		}
+		return s.Check(cmd.Context(), gateway.Indexer(cfg.Registry()), i.Fault)
+	})
 }
 
 func newMigrate() *cobra.Command {
@@ -242,27 +248,27 @@ that is newer than itself. Make a backup first. No gateway may serve the store.`
 			if err := exists(cfg); err != nil {
 				return err
 			}
-			cfg, s, err := openStore(cmd, true)
-			if err != nil {
-				return err
-			}
-			defer s.Close()
-			has, newest, err := s.Schema(cmd.Context())
-			if err != nil {
-				return err
-			}
-			indexed, err := gateway.Indexed(cmd.Context(), s, cfg.Registry())
-			if err != nil {
-				return err
-			}
-			if !indexed {
-				fmt.Fprintln(cmd.ErrOrStderr(), "trellis: searches by new parameters miss older resources until trellis reindex has run")
-			}
-			return printLine(cmd, map[string]any{"schema": has, "newest": newest, "indexed": indexed})
+			return withStore(cmd, true, func(cfg gateway.Config, s store.Store) error { return migrated(cmd, cfg, s) })
 		},
 	}
 	addFlags(cmd.Flags(), indexFlags...)
 	return cmd
+}
+
+// migrated says what opening the store has made of it.
+func migrated(cmd *cobra.Command, cfg gateway.Config, s store.Store) error {
+	has, newest, err := s.Schema(cmd.Context())
+	if err != nil {
+		return err
+	}
+	indexed, err := gateway.Indexed(cmd.Context(), s, cfg.Registry())
+	if err != nil {
+		return err
+	}
+	if !indexed {
+		fmt.Fprintln(cmd.ErrOrStderr(), "trellis: searches by new parameters miss older resources until trellis reindex has run")
+	}
+	return printLine(cmd, map[string]any{"schema": has, "newest": newest, "indexed": indexed})
 }
 
 func newReindex() *cobra.Command {
@@ -272,19 +278,16 @@ func newReindex() *cobra.Command {
 brings new search parameters, and after a change of --public-url. The gateway goes
 on serving; a run that was stopped begins anew.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			cfg, s, err := openStore(cmd, false)
-			if err != nil {
-				return err
-			}
-			defer s.Close()
-			if cfg.FreePort() {
-				return errors.New("the index depends on the public URL; name it with --public-url")
-			}
-			n, err := reindex(cmd, s, cfg)
-			if err != nil {
-				return err
-			}
-			return printLine(cmd, map[string]int{"resources": n})
+			return withStore(cmd, false, func(cfg gateway.Config, s store.Store) error {
+				if cfg.FreePort() {
+					return errors.New("the index depends on the public URL; name it with --public-url")
+				}
+				n, err := reindex(cmd, s, cfg)
+				if err != nil {
+					return err
+				}
+				return printLine(cmd, map[string]int{"resources": n})
+			})
 		},
 	}
 	addFlags(cmd.Flags(), indexFlags...)
@@ -324,21 +327,18 @@ not change: stop the gateway first.`,
 		Example: `  trellis copy --data data --to-mongo 'mongodb://db1,db2,db3/?replicaSet=rs0'
   trellis copy --mongo 'mongodb://db1,db2,db3/?replicaSet=rs0' --to-data data2`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			cfg, from, err := openStore(cmd, false)
-			if err != nil {
-				return err
-			}
-			defer from.Close()
-			target, err := copyTarget(cfg, toData, toMongo)
-			if err != nil {
-				return err
-			}
-			to, err := gateway.OpenStore(cmd.Context(), target, true, nil)
-			if err != nil {
-				return err
-			}
-			defer to.Close()
-			return copyStore(cmd.Context(), cmd, cfg, from, to)
+			return withStore(cmd, false, func(cfg gateway.Config, from store.Store) (err error) {
+				target, err := copyTarget(cfg, toData, toMongo)
+				if err != nil {
+					return err
+				}
+				to, err := gateway.OpenStore(cmd.Context(), target, true, nil)
+				if err != nil {
+					return err
+				}
+				defer func() { err = errors.Join(err, to.Close()) }()
+				return copyStore(cmd.Context(), cmd, cfg, from, to)
+			})
 		},
 	}
 	addFlags(cmd.Flags(), indexFlags...)

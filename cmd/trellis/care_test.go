@@ -146,14 +146,14 @@ func TestImportReportsLines(t *testing.T) {
 // TestImportGoesOnAfterAKill kills an import several times and lets the last run
 // end: every line is stored once.
 func TestImportGoesOnAfterAKill(t *testing.T) {
-	n := 60_000
+	n := 25_000
 	if testing.Short() {
-		n = 15_000
+		n = 10_000
 	}
 	path, data := records(t, n), filepath.Join(t.TempDir(), "data")
 	args := []string{"import", path, "--org", "Y99001", "--data", data}
 	killed := 0
-	for _, after := range []time.Duration{150, 300, 450} {
+	for _, after := range []time.Duration{120, 250, 400} {
 		ctx, cancel := context.WithTimeout(t.Context(), after*time.Millisecond)
 		cmd := exec.CommandContext(ctx, os.Args[0], args...)
 		cmd.Env = append(os.Environ(), asMain+"=1")

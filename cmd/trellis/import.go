@@ -42,18 +42,15 @@ Exit 0: all lines stored, 1: some were left out, 2: could not run.`,
 			if org == "" {
 				return errors.New("say whose records they are: --org with the ODS code")
 			}
-			cfg, s, err := openStore(cmd, true)
-			if err != nil {
-				return err
-			}
-			defer s.Close()
-			if cfg.FreePort() {
-				return errors.New("the index depends on the public URL; name it with --public-url")
-			}
-			if _, err := gateway.Indexed(cmd.Context(), s, cfg.Registry()); err != nil {
-				return err
-			}
-			return importFiles(cmd, cfg, s, org, base, args)
+			return withStore(cmd, true, func(cfg gateway.Config, s store.Store) error {
+				if cfg.FreePort() {
+					return errors.New("the index depends on the public URL; name it with --public-url")
+				}
+				if _, err := gateway.Indexed(cmd.Context(), s, cfg.Registry()); err != nil {
+					return err
+				}
+				return importFiles(cmd, cfg, s, org, base, args)
+			})
 		},
 	}
 	addFlags(cmd.Flags(), indexFlags...)
@@ -67,13 +64,16 @@ func importFiles(cmd *cobra.Command, cfg gateway.Config, s store.Store, org stri
 	if err != nil {
 		return err
 	}
-	refused := 0
+	refused, shown := 0, 0
 	for _, path := range files {
 		im := &bulk.Importer{
 			Store: s, Registry: cfg.Registry(), Owner: auth.OrgParty(org), Clock: time.Now,
 			Validate: func(r fhir.Resource) []fhir.Issue { return v.Validate(r, profiles.Options{BaseOnly: base}) },
 			Entry:    audit.Entry{Client: "trellis import", Party: auth.OrgParty(org), Role: string(auth.RoleImporter)},
 			Fault: func(f bulk.Fault) {
+				if shown++; shown > maxShown {
+					return
+				}
 				for _, is := range f.Issues {
 					fmt.Fprintf(cmd.ErrOrStderr(), "%s: line %d: %s: %s\n", path, f.Line, is.Expression, is.Text)
 				}
@@ -91,18 +91,24 @@ func importFiles(cmd *cobra.Command, cfg gateway.Config, s store.Store, org stri
 			return err
 		}
 	}
+	if shown > maxShown {
+		fmt.Fprintf(cmd.ErrOrStderr(), "and %d more lines; mend these kinds first\n", shown-maxShown)
+	}
 	if refused > 0 {
 		return errFaults
 	}
 	return nil
 }
 
+// maxShown is how many faulty lines are printed.
+const maxShown = 100
+
 func importFile(cmd *cobra.Command, im *bulk.Importer, path string) (bulk.Count, error) {
-	f, err := os.Open(path)
+	f, err := os.Open(path) //nolint:gosec // the file that the operator names
 	if err != nil {
 		return bulk.Count{}, err
 	}
-	defer f.Close()
+	defer closeFile(f)
 	// The same file for the same owner is the same import.
 	h := sha256.New()
 	h.Write([]byte(im.Owner + "\n"))

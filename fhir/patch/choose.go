@@ -106,25 +106,25 @@ func (d *document) one(s step, mayLack bool) (sel path.Selected, found bool, err
 }
 
 // collection returns the list that the step's path selects as a whole.
-func (d *document) collection(s step) (path.Selected, place, error) {
+func (d *document) collection(s step) (place, error) {
 	list, err := d.choose(s)
 	if err != nil {
-		return path.Selected{}, place{}, err
+		return place{}, err
 	}
 	if len(list) == 0 {
-		return path.Selected{}, place{}, s.fault("path", "the path selects nothing in the resource; it must select a list, and add begins one")
+		return place{}, s.fault("path", "the path selects nothing in the resource; it must select a list, and add begins one")
 	}
 	whole := placeOf(list[0].Value)
 	for _, e := range list[1:] {
 		if e.Value.Parent().Index() != list[0].Value.Parent().Index() {
-			return list[0], whole, s.fault("path", "the path selects elements of more than one list")
+			return whole, s.fault("path", "the path selects elements of more than one list")
 		}
 	}
 	if whole.index < 0 {
-		return list[0], whole, s.fault("path", "the path must select a list")
+		return whole, s.fault("path", "the path must select a list")
 	}
 	if p := strings.TrimSpace(s.text("path")); strings.HasSuffix(p, "]") || strings.HasSuffix(p, ")") {
-		return list[0], whole, s.fault("path", "the path must select a list as a whole")
+		return whole, s.fault("path", "the path must select a list as a whole")
 	}
-	return list[0], whole, nil
+	return whole, nil
 }

@@ -51,7 +51,7 @@ func canonical(s string) decimal {
 	var d decimal
 	s, d.negative = strings.CutPrefix(s, "-")
 	mantissa, e, _ := strings.Cut(strings.ReplaceAll(s, "E", "e"), "e")
-	d.exp, _ = strconv.Atoi(e) //nolint:errcheck // no exponent is 0
+	d.exp, _ = strconv.Atoi(e)
 	whole, fraction, _ := strings.Cut(mantissa, ".")
 	d.exp -= len(fraction)
 	d.digits = strings.TrimLeft(whole+fraction, "0")

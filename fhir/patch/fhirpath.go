@@ -133,7 +133,7 @@ func (d *document) addToPrimitive(s step, sel path.Selected, m *definitions.Memb
 }
 
 func (d *document) insertElement(s step) error {
-	_, p, err := d.collection(s)
+	p, err := d.collection(s)
 	if err != nil {
 		return err
 	}
@@ -190,7 +190,7 @@ func (d *document) replaceElement(s step) error {
 }
 
 func (d *document) moveElement(s step) error {
-	_, p, err := d.collection(s)
+	p, err := d.collection(s)
 	if err != nil {
 		return err
 	}

@@ -125,7 +125,7 @@ func (r *Reader) end(t Trailer) error {
 	if t.SHA256 != hex.EncodeToString(r.hash.Sum(nil)) || t.Counts != r.counts {
 		return fmt.Errorf("%w: its content does not have the hash that it names", errDamaged)
 	}
-	if _, err := r.in.ReadByte(); err != io.EOF { //nolint:errorlint // a plain reader
+	if _, err := r.in.ReadByte(); err != io.EOF {
 		return fmt.Errorf("%w: something follows its end", errDamaged)
 	}
 	r.Trailer = t

@@ -206,7 +206,9 @@ func (x *Exporter) members(q *rest.Request, j *job) error {
 	}
 	j.Members = []string{}
 	for m := range g.Root().Get("member").Items() {
-		if ref, ok := fhir.ParseReference(m.At("entity", "reference").Text()); ok && ref.Type == "Patient" && m.Get("inactive").Text() != "true" {
+		ref, ok := fhir.ParseReference(m.At("entity", "reference").Text())
+		ours := ref.Kind == fhir.RefRelative || ref.Kind == fhir.RefAbsolute && ref.Base == x.PublicURL+"/fhir"
+		if ok && ours && ref.Type == "Patient" && m.Get("inactive").Text() != "true" {
 			j.Members = append(j.Members, ref.Relative())
 		}
 	}

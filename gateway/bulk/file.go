@@ -1,6 +1,7 @@
 package bulk
 
 import (
+	"bytes"
 	"context"
 	"net/http"
 	"slices"
@@ -120,7 +121,7 @@ func (s *sending) lines(ctx context.Context, versions []store.Version) ([]byte, 
 	}
 	body := make([]byte, 0, size)
 	for _, v := range versions {
-		if v.Deleted != s.deleted || !s.job.holds(v) {
+		if v.Deleted != s.deleted || !s.x.holds(s.job, v) {
 			continue
 		}
 		if v.Deleted {
@@ -141,11 +142,13 @@ func (s *sending) lines(ctx context.Context, versions []store.Version) ([]byte, 
 // appendLine writes a document on one line. A line break in JSON can only stand
 // between tokens: inside a string it is escaped.
 func appendLine(b, doc []byte) []byte {
-	for _, c := range doc {
-		if c == '\n' || c == '\r' {
-			c = ' '
+	at := len(b)
+	b = append(b, doc...)
+	line := b[at:]
+	for _, c := range []byte("\n\r") { // each found at once: most documents have none
+		for i := bytes.IndexByte(line, c); i >= 0; i = bytes.IndexByte(line, c) {
+			line[i] = ' '
 		}
-		b = append(b, c)
 	}
 	return append(b, '\n')
 }

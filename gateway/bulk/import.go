@@ -166,15 +166,13 @@ func (run *importing) readBatches(ctx context.Context, g *errgroup.Group, in *bu
 	}
 }
 
-var errLongLine = fmt.Errorf("a line of more than %d bytes is no resource that can be stored", fhir.MaxResource)
-
 func readBatch(in *bufio.Reader, first int) (*batch, error) {
 	b := &batch{first: first}
 	for len(b.lines) < batchLines && b.bytes < batchBytes {
-		line, err := readLine(in)
-		if len(line) > 0 {
+		line, n, err := readLine(in)
+		if n > 0 {
 			b.lines = append(b.lines, line)
-			b.bytes += int64(len(line))
+			b.bytes += n
 		}
 		if err != nil {
 			return b, err
@@ -183,16 +181,17 @@ func readBatch(in *bufio.Reader, first int) (*batch, error) {
 	return b, nil
 }
 
-func readLine(in *bufio.Reader) ([]byte, error) {
-	var out []byte
+// readLine returns a line and its length in the file. Of one that is too long
+// to be a resource it keeps only as much as shows that.
+func readLine(in *bufio.Reader) (line []byte, n int64, err error) {
 	for {
 		part, err := in.ReadSlice('\n')
-		out = append(out, part...)
-		if !errors.Is(err, bufio.ErrBufferFull) {
-			return out, err
+		n += int64(len(part))
+		if len(line) <= fhir.MaxResource {
+			line = append(line, part...)
 		}
-		if len(out) > fhir.MaxResource {
-			return nil, errLongLine
+		if !errors.Is(err, bufio.ErrBufferFull) {
+			return line, n, err
 		}
 	}
 }
@@ -230,11 +229,21 @@ func (run *importing) item(line []byte) (*ready, error) {
 	if !fhir.IsID(res.ID()) {
 		return nil, fhir.Errorf(fhir.Required, "a resource that is imported brings its id")
 	}
+	key := store.Key{Type: res.Type(), ID: res.ID()}
+	if s, ok := run.Store.(interface{ Fixed(store.Key) bool }); ok && s.Fixed(key) {
+		return nil, fhir.Errorf(fhir.Forbidden, "this resource is one of the gateway's own definitions, which nobody changes")
+	}
+	if len(line) > store.MaxBody-stamp {
+		return nil, fhir.Errorf(fhir.TooLong, "the resource is larger than %d bytes", store.MaxBody-stamp)
+	}
 	if err := fhir.Faults(run.Validate(res)); err != nil {
 		return nil, err
 	}
-	return &ready{res: res, key: store.Key{Type: res.Type(), ID: res.ID()}, index: run.Registry.Index(res)}, nil
+	return &ready{res: res, key: key, index: run.Registry.Index(res)}, nil
 }
+
+// stamp is room for the id and meta of a version, in bytes.
+const stamp = 256
 
 // store commits a batch: all as new, which most imports are, or else each as
 // what it is.

@@ -1,6 +1,7 @@
 package bulk
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -11,6 +12,7 @@ import (
 	"time"
 
 	"trellis.example/fhir"
+	"trellis.example/fhir/definitions"
 	"trellis.example/gateway/rest"
 	"trellis.example/gateway/store"
 )
@@ -49,6 +51,7 @@ type job struct {
 	Turn  int    `json:"turn"`
 
 	version int
+	member  map[string]bool // Members, once they are asked for
 }
 
 // A part is one file: the pages of a scan between two positions.
@@ -78,7 +81,7 @@ func (j *job) scan(typ, after string) store.ScanQuery {
 }
 
 // holds reports whether a version belongs to the export.
-func (j *job) holds(v store.Version) bool {
+func (x *Exporter) holds(j *job, v store.Version) bool {
 	if !j.Patients {
 		return true
 	}
@@ -86,10 +89,48 @@ func (j *job) holds(v store.Version) bool {
 		return j.Members == nil
 	}
 	whose := rest.Patients(v.Key, v.Body)
-	if j.Members == nil {
-		return len(whose) > 0
+	if slices.ContainsFunc(whose, j.of) {
+		return true
 	}
-	return slices.ContainsFunc(whose, func(k string) bool { return slices.Contains(j.Members, k) })
+	if bytes.Count(v.Body, []byte("Patient")) <= len(whose) { // it names no other
+		return false
+	}
+	return slices.ContainsFunc(x.compartments(v), j.of)
+}
+
+// compartments returns the Patients to whose compartments a version belongs by
+// any element (R4 compartmentdefinition-patient). A Group is left out: it names
+// all its members.
+func (x *Exporter) compartments(v store.Version) (out []string) {
+	if v.Key.Type == "Group" {
+		return nil
+	}
+	res, err := fhir.Decode(v.Body)
+	if err != nil {
+		return nil
+	}
+	for _, param := range definitions.R4().Compartment("Patient", v.Key.Type) {
+		for _, ref := range x.API.Registry.References(res, param) {
+			if strings.HasPrefix(ref, "Patient/") {
+				out = append(out, ref)
+			}
+		}
+	}
+	return out
+}
+
+// of reports whether a Patient is one of those exported.
+func (j *job) of(patient string) bool {
+	if j.Members == nil {
+		return true
+	}
+	if j.member == nil {
+		j.member = make(map[string]bool, len(j.Members))
+		for _, m := range j.Members {
+			j.member[m] = true
+		}
+	}
+	return j.member[patient]
 }
 
 // fileName is the last segment of a part's address.

@@ -83,7 +83,7 @@ func (x *Exporter) part(ctx context.Context, j *job, view auth.View) (part, erro
 		}
 		for _, v := range page.Versions {
 			switch {
-			case !j.holds(v):
+			case !x.holds(j, v):
 			case v.Deleted:
 				p.Deleted++
 			default:

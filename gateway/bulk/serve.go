@@ -29,6 +29,9 @@ func Import(api *rest.API, s store.Store, r *search.Registry) *rest.Operation {
 		if name, _, err := mime.ParseMediaType(q.Header.Get("Content-Type")); err != nil || !slices.Contains([]string{"application/fhir+ndjson", "application/ndjson"}, name) {
 			return rest.Response{}, fhir.StatusErrorf(http.StatusUnsupportedMediaType, fhir.NotSupported, "send the body as application/fhir+ndjson, one resource a line")
 		}
+		if q.Header.Get("Content-Encoding") != "" {
+			return rest.Response{}, fhir.StatusErrorf(http.StatusUnsupportedMediaType, fhir.NotSupported, "send the body without a Content-Encoding")
+		}
 		var faults []Fault
 		im := &Importer{
 			Store: s, Registry: r, Owner: q.Principal.Owner(), Clock: api.Clock,
@@ -40,7 +43,7 @@ func Import(api *rest.API, s store.Store, r *search.Registry) *rest.Operation {
 				}
 			},
 		}
-		count, err := im.Import(q.Context(), q.Request.Body)
+		count, err := im.Import(q.Context(), q.Body)
 		if err != nil {
 			return rest.Response{}, err
 		}

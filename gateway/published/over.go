@@ -36,6 +36,12 @@ func (o *over) Commit(ctx context.Context, c store.Commit) (store.Result, error)
 	return o.Store.Commit(ctx, c)
 }
 
+// Fixed reports whether a resource is a published one, which nobody changes.
+func (o *over) Fixed(k store.Key) bool {
+	_, ok := o.c.find(k)
+	return ok
+}
+
 func (o *over) Read(ctx context.Context, v auth.View, k store.Key) (store.Version, error) {
 	if it, ok := o.c.find(k); ok {
 		return it.seen(v)

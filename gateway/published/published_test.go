@@ -2,6 +2,7 @@ package published
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -157,10 +158,10 @@ func TestFindReadAndKeep(t *testing.T) {
 	if got, err := s.Read(ctx, v, k); err != nil || got.Number != 1 || len(got.Body) == 0 {
 		t.Errorf("read %v, %v", got.Number, err)
 	}
-	if _, err := s.Read(ctx, auth.NewView(nil, []string{"Patient"}, nil), k); err != store.ErrNotFound {
+	if _, err := s.Read(ctx, auth.NewView(nil, []string{"Patient"}, nil), k); !errors.Is(err, store.ErrNotFound) {
 		t.Errorf("a view without the type: %v, want not found", err)
 	}
-	if _, err := s.Commit(ctx, store.Commit{Writes: []store.Write{{View: v, Key: k, Expect: 1, Deleted: true}}}); err != store.ErrForbidden {
+	if _, err := s.Commit(ctx, store.Commit{Writes: []store.Write{{View: v, Key: k, Expect: 1, Deleted: true}}}); !errors.Is(err, store.ErrForbidden) {
 		t.Errorf("delete: %v, want forbidden", err)
 	}
 	q.View = auth.NewView(nil, []string{"Patient"}, nil)

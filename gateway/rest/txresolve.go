@@ -98,7 +98,7 @@ func (tx *transaction) resolveUpdate(e *txEntry) error {
 		if e.crit == nil && res.ID() != e.id {
 			return otherID(e.typ)
 		}
-		if k, err = tx.api.key(sub, k, old, res); err != nil {
+		if k, err = tx.api.key(sub, k, res); err != nil {
 			return err
 		}
 	}

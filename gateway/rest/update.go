@@ -98,7 +98,7 @@ func (a *API) replaceOnce(q *Request, pre precondition, crit *criteria, once *on
 	if err != nil {
 		return Response{}, err
 	}
-	if k, err = a.key(q, k, old, res); err != nil {
+	if k, err = a.key(q, k, res); err != nil {
 		return Response{}, err
 	}
 	defer a.guard.hold(a.targets(res), nil)()
@@ -147,7 +147,7 @@ func (a *API) target(q *Request, crit *criteria) (store.Key, *store.Version, err
 
 // key is under which key the document of a conditional update is stored. Ids are
 // the server's to give, except to those who choose them.
-func (a *API) key(q *Request, k store.Key, old *store.Version, res fhir.Resource) (store.Key, error) {
+func (a *API) key(q *Request, k store.Key, res fhir.Resource) (store.Key, error) {
 	id := res.ID()
 	switch {
 	case k.ID != "" && (id == "" || id == k.ID):

@@ -34,7 +34,7 @@ func (r *Registry) targets(p *Param, modifier string, modified bool) ([]string, 
 
 // chain reads "ref.rest": the condition rest on what ref points to. Of several
 // types those are asked that have the parameter.
-func (r *Registry) chain(typ, name string, ref *Param, targets []string, rest, value string, depth int) (condition, *fault) {
+func (r *Registry) chain(name string, ref *Param, targets []string, rest, value string, depth int) (condition, *fault) {
 	if depth >= maxChain {
 		return condition{}, tooDeep()
 	}

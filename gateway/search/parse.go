@@ -181,14 +181,14 @@ func (r *Registry) condition(typ, name, value string, depth int) (condition, *fa
 		if modified || chained {
 			return condition{}, faultf(fhir.NotSupported, "this modifier is not supported for %s", base)
 		}
-		return r.chain(typ, name, r.Param(typ, param.through), param.Targets, base, value, depth)
+		return r.chain(name, r.Param(typ, param.through), param.Targets, base, value, depth)
 	}
 	if chained {
 		targets, f := r.targets(param, modifier, modified)
 		if f != nil {
 			return condition{}, f
 		}
-		return r.chain(typ, name, param, targets, rest, value, depth)
+		return r.chain(name, param, targets, rest, value, depth)
 	}
 	if modified && !r.takes(param, modifier) {
 		return condition{}, faultf(fhir.NotSupported, "this modifier is not supported for %s", param.Name)

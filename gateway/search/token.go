@@ -6,7 +6,7 @@ import (
 	"trellis.example/gateway/store"
 )
 
-const tokenForm = "a token is code, system|code, |code or system|"
+const tokenForm = "a token is code, system|code, |code or system|" //nolint:gosec // of a search
 
 // specialValues is the system of booleans (R4 search, token).
 const specialValues = "http://terminology.hl7.org/CodeSystem/special-values"
