@@ -208,6 +208,52 @@ func TestExportOfGroupsAndChanges(t *testing.T) {
 	})
 }
 
+// TestExportOfPatientsIsWhole: what belongs to a patient by any element of the
+// compartment is in the export, as it is in $everything.
+func TestExportOfPatientsIsWhole(t *testing.T) {
+	s := newSystem(t, noChange)
+	s.partners()
+	s.partner("loader", "importer", "Y99001", nil)
+	lines := fmt.Sprintf(`{"resourceType":"Patient","id":"p","active":true}
+{"resourceType":"FamilyMemberHistory","id":"f","status":"completed","patient":{"reference":"Patient/p"},"relationship":{"text":"mother"}}
+{"resourceType":"CommunicationRequest","id":"c","status":"active","subject":{"reference":"Patient/p"}}
+{"resourceType":"List","id":"l","status":"current","mode":"working","subject":{"reference":"Patient/p"}}
+{"resourceType":"Appointment","id":"a","status":"proposed","participant":[{"actor":{"display":"room"},"status":"accepted"},{"actor":{"reference":"Patient/p"},"status":"accepted"}]}
+{"resourceType":"Condition","id":"absolute","subject":{"reference":"%s/fhir/Patient/p"}}
+{"resourceType":"List","id":"of-nobody","status":"current","mode":"working"}
+{"resourceType":"Group","id":"g","type":"person","actual":true,"member":[{"entity":{"reference":"%[1]s/fhir/Patient/p"}}]}`, s.g.PublicURL)
+	if got := counts(t, s.want(s.post("loader", "/fhir/$import", ndjson, []byte(lines)), 200)); got["created"] != "8" {
+		t.Fatalf("import: %v", got)
+	}
+	want := []string{"Appointment/a", "CommunicationRequest/c", "Condition/absolute", "FamilyMemberHistory/f", "List/l", "Patient/p"}
+	for _, path := range []string{"/fhir/Patient/$export", "/fhir/Group/g/$export"} {
+		_, m := s.export("surgery", path)
+		if got := s.keys("surgery", m); !slices.Equal(got, want) {
+			t.Errorf("%s has %v, want %v", path, got, want)
+		}
+	}
+}
+
+// TestImportGoesOn: a line that cannot be stored is reported and left out, and
+// those after it are stored.
+func TestImportGoesOn(t *testing.T) {
+	s := newSystem(t, noChange)
+	s.partners()
+	s.partner("loader", "importer", "Y99001", nil)
+	long := `{"resourceType":"Patient","id":"long","language":"` + strings.Repeat("x", fhir.MaxResource+3<<20) + `"}`
+	lines := strings.Join([]string{
+		`{"resourceType":"Patient","id":"before","active":true}`, long,
+		`{"resourceType":"CompartmentDefinition","id":"patient","url":"http://x.example/c","name":"C","status":"active","code":"Patient","search":true}`,
+		`{"resourceType":"Patient","id":"after","active":true}`, long[:len(long)-1],
+	}, "\n")
+	got := counts(t, s.want(s.post("loader", "/fhir/$import", ndjson, []byte(lines)), 200))
+	if got["created"] != "2" || got["refused"] != "3" {
+		t.Errorf("import: %v, want 2 created and 3 refused", got)
+	}
+	s.want(s.get("loader", "/fhir/Patient/after"), 200)
+	s.want(s.do("loader", http.MethodPost, "/fhir/$import", http.Header{"Content-Type": {ndjson}, "Content-Encoding": {"gzip"}}, []byte("x")), 415)
+}
+
 func TestExportFaults(t *testing.T) {
 	s := newSystem(t, noChange)
 	s.partners()
