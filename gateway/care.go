@@ -75,12 +75,16 @@ func Indexed(ctx context.Context, s store.Store, r *search.Registry) (bool, erro
 }
 
 // SetIndexed remembers that everything in the store is indexed as the registry
-// does it.
+// does it. Where that is known already nothing is written, so that a copy is
+// the same to the last commit and may be repeated.
 func SetIndexed(ctx context.Context, s store.Store, r *search.Registry) error {
 	for {
 		doc, err := s.Doc(ctx, indexKind, indexID)
 		if err != nil && !errors.Is(err, store.ErrNotFound) {
 			return err
+		}
+		if err == nil && string(doc.Body) == r.Fingerprint() {
+			return nil
 		}
 		_, err = s.Commit(ctx, store.Commit{Docs: []store.DocWrite{{Kind: indexKind, ID: indexID, Expect: doc.Version, Body: []byte(r.Fingerprint())}}})
 		if _, lost := errors.AsType[*store.Conflict](err); !lost {

@@ -18,7 +18,7 @@ func (s *Store) AuditSearch(ctx context.Context, q store.AuditQuery) ([]audit.Re
 	if err := s.catchUp(ctx); err != nil {
 		return nil, false, err
 	}
-	limit := clamp(q.Limit, 1, 1000)
+	limit := pageSize(q.Limit)
 	var out []audit.Record
 	for after := (*auditIndexDoc)(nil); ; {
 		rows, err := s.auditCandidates(ctx, q, after)

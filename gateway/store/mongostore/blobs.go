@@ -191,6 +191,9 @@ func (s *Store) original(ctx context.Context, d *blobDoc) (_ store.Blob, err err
 		return store.Blob{}, errDamaged
 	}
 	b := store.Blob{Hash: d.ID, Type: d.Type, Data: d.Data}
+	if b.Data == nil {
+		b.Data = []byte{} // nil would say that the bytes are stored already
+	}
 	for _, r := range d.Refs {
 		b.Refs = append(b.Refs, store.Key{Type: r.Type, ID: r.ID})
 	}

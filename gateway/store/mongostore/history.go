@@ -26,7 +26,7 @@ func (s *Store) History(ctx context.Context, q store.HistoryQuery) (store.Page, 
 		return store.Page{}, err
 	}
 	page := store.Page{Snapshot: now.From, Total: -1}
-	want, before := clamp(q.Limit, 1, 1000)+1, q.Before
+	want, before := pageSize(q.Limit)+1, q.Before
 	var found []*versionDoc
 	for n := want; ; n = min(4*n, maxHistory) {
 		rows, err := s.read(ctx, mongo.Pipeline{
@@ -133,7 +133,7 @@ func (s *Store) historyOfTypes(ctx context.Context, q store.HistoryQuery) (store
 	if err != nil {
 		return page, err
 	}
-	want, after, seen := clamp(q.Limit, 1, 1000)+1, q.After, 0
+	want, after, seen := pageSize(q.Limit)+1, q.After, 0
 	var found []*versionDoc
 	for n := want; seen < maxHistory; n = min(4*n, maxHistory) {
 		rows, err := s.read(ctx, historyChunk(allOf(way, inTime), after, n))

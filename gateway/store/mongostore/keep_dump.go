@@ -10,7 +10,6 @@ import (
 	"go.mongodb.org/mongo-driver/v2/mongo"
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
 
-	"trellis.example/gateway/audit"
 	"trellis.example/gateway/store"
 )
 
@@ -247,7 +246,7 @@ func (s *Store) dumpAudit(ctx context.Context, seq int64, yield func(store.Recor
 	return windows(seq, func(above, upTo int64) (int, error) {
 		return s.readLog(ctx, above, upTo, func(d *logDoc) error {
 			for i := range d.Audit {
-				var r audit.Record = d.Audit[i].record(d.Seq, d.First+i)
+				r := d.Audit[i].record(d.Seq, d.First+i)
 				if err := yield(store.Record{Audit: &r}); err != nil {
 					return err
 				}

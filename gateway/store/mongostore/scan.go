@@ -50,7 +50,7 @@ func (s *Store) Scan(ctx context.Context, q store.ScanQuery) (store.ScanPage, er
 	if err != nil {
 		return store.ScanPage{}, err
 	}
-	x := &scan{s: s, q: q, limit: clamp(q.Limit, 1, 1000), terms: pastAndPresent(q.View, q.Types), at: parseScan(q.After)}
+	x := &scan{s: s, q: q, limit: pageSize(q.Limit), terms: pastAndPresent(q.View, q.Types), at: parseScan(q.After)}
 	if x.at.snapshot = cmp.Or(q.Snapshot, x.at.snapshot, seq); x.at.snapshot > seq {
 		return store.ScanPage{}, store.ErrExpired
 	}

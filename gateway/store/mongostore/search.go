@@ -43,7 +43,7 @@ func (s *Store) Search(ctx context.Context, q store.Query) (store.Page, error) {
 }
 
 func (s *Store) newSearch(ctx context.Context, q store.Query) (*search, error) {
-	x := &search{s: s, q: q, want: clamp(q.Limit, 1, 1000) + 1, snapshot: q.Snapshot, groups: groups(&q)}
+	x := &search{s: s, q: q, want: pageSize(q.Limit) + 1, snapshot: q.Snapshot, groups: groups(&q)}
 	if q.Snapshot == 0 {
 		now, err := s.seq(ctx)
 		if err != nil {
@@ -54,7 +54,8 @@ func (s *Store) newSearch(ctx context.Context, q store.Query) (*search, error) {
 	return x, nil
 }
 
-func clamp(n, low, high int) int { return min(max(n, low), high) }
+// pageSize brings the size of a page inside what is allowed.
+func pageSize(n int) int { return min(max(n, 1), 1000) }
 
 func (x *search) answer(ctx context.Context) (store.Page, error) {
 	page := store.Page{Snapshot: x.snapshot, Total: -1}

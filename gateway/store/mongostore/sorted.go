@@ -199,6 +199,6 @@ func (x *search) timeBound() *int64 {
 	if x.q.Sort[0].Descending {
 		n = ^n
 	}
-	at := int64(n ^ 1<<63) //nolint:gosec // the bits are what is wanted
+	at := int64(n ^ 1<<63)
 	return &at
 }

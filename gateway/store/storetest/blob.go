@@ -44,7 +44,7 @@ func testBlobBytes(t *testing.T, f *fixture) {
 		if err != nil {
 			t.Fatalf("%d bytes: %v", size, err)
 		}
-		if got.Hash != want.Hash || got.Type != want.Type || !bytes.Equal(got.Data, want.Data) || !slices.Equal(got.Refs, want.Refs) {
+		if got.Hash != want.Hash || got.Type != want.Type || got.Data == nil || !bytes.Equal(got.Data, want.Data) || !slices.Equal(got.Refs, want.Refs) {
 			t.Errorf("%d bytes: came back as %d of %s for %v", size, len(got.Data), got.Type, got.Refs)
 		}
 	}
