@@ -15,8 +15,8 @@ import (
 const (
 	// batchWorkers is how many entries of a batch are done at once.
 	batchWorkers = 8
-	// maxAnswers bounds what the entries of one batch may answer together, in
-	// bytes: what comes after is refused, entry by entry.
+	// maxAnswers bounds what the entries of one batch answer together, in bytes:
+	// what would be done after is refused, entry by entry.
 	maxAnswers = 32 << 20
 )
 
@@ -91,13 +91,23 @@ func (r *batchRun) one(i int) {
 			r.mu.Unlock()
 		}
 	}()
-	answer := r.do(r.entries[i], i)
+	var answer entryAnswer
+	if r.full() { // what was done is never answered as refused
+		answer = failed(fhir.Errorf(fhir.TooCostly, "the answers of this batch are too large together; ask for less at once"))
+	} else {
+		answer = r.do(r.entries[i], i)
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.size += len(answer.Body); r.size > maxAnswers {
-		answer = failed(fhir.Errorf(fhir.TooCostly, "the answers of this batch are too large together; ask for less at once"))
-	}
+	r.size += len(answer.Body)
 	r.answers[i] = answer
+}
+
+// full reports whether the answers are as large as they may get.
+func (r *batchRun) full() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.size > maxAnswers
 }
 
 func (r *batchRun) do(e fhir.Entry, i int) entryAnswer {

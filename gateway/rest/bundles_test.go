@@ -290,3 +290,72 @@ func TestTransactionAudit(t *testing.T) {
 		t.Errorf("audited %q", got)
 	}
 }
+
+// TestTransactionAuditsWhatItFinds: what a conditional create shows is audited
+// with its patient beside what the transaction changes.
+func TestTransactionAuditsWhatItFinds(t *testing.T) {
+	g := start(t, servertest.Options{})
+	id := create(t, g, "gp", identified("a"))
+	find := entry("POST", "Patient", "ifNoneExist", "identifier=s|a", "resource", identified("a"))
+	for _, entries := range [][]string{{find}, {find, entry("POST", "Organization", "resource", `{"resourceType":"Organization","name":"x"}`)}} {
+		r := g.Do(t, "gp", "POST", "/fhir", bundle("transaction", entries...), "Prefer", "return=representation")
+		if !strings.HasPrefix(statuses(t, r), "200") {
+			t.Fatalf("%s", r.Body)
+		}
+		records, _, err := g.Store.AuditSearch(t.Context(), store.AuditQuery{Limit: len(entries)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		found := false
+		for _, rec := range records {
+			found = found || rec.Interaction == "transaction" && strings.Join(rec.Patients, " ") == "Patient/"+id && strings.Join(rec.Entities, " ") == "Patient/"+id+"/_history/1"
+		}
+		if !found {
+			t.Errorf("%d entries: audited %+v, want the Patient that was found", len(entries), records)
+		}
+	}
+}
+
+// TestNobodyWritesAuditEvents: the log is the gateway's own, by whatever door.
+func TestNobodyWritesAuditEvents(t *testing.T) {
+	g := start(t, servertest.Options{})
+	event := `{"resourceType":"AuditEvent","id":"x","type":{"code":"rest"},"recorded":"2026-01-01T00:00:00Z","agent":[{"requestor":true}],"source":{"observer":{"display":"x"}}}`
+	for _, e := range []string{entry("PUT", "AuditEvent/x", "resource", event), entry("POST", "AuditEvent", "resource", event), entry("DELETE", "AuditEvent/x")} {
+		r := g.Do(t, "importer", "POST", "/fhir", bundle("transaction", e))
+		wantStatus(t, "transaction", r, 405)
+	}
+}
+
+// TestManyConditionalReferences: what the transaction itself writes is read once,
+// however many references look for it.
+func TestManyConditionalReferences(t *testing.T) {
+	g := start(t, servertest.Options{})
+	var entries []string
+	for i := range 6 {
+		var members []string
+		for j := range 199 {
+			members = append(members, fmt.Sprintf(`{"entity":{"reference":"Patient?identifier=s|%d-%d"}}`, i, j))
+		}
+		entries = append(entries, entry("POST", "Group", "resource", `{"resourceType":"Group","type":"person","actual":true,"member":[`+strings.Join(members, ",")+`]}`))
+	}
+	wantStatus(t, "too many", g.Do(t, "gp", "POST", "/fhir", bundle("transaction", entries...)), 413)
+}
+
+// TestBatchSaysWhatIsDone: an entry that was done never says that it was refused.
+func TestBatchSaysWhatIsDone(t *testing.T) {
+	g := start(t, servertest.Options{})
+	big := `{"resourceType":"Patient","identifier":[{"system":"s","value":"big"}],"text":{"status":"generated","div":"<div xmlns=\"http://www.w3.org/1999/xhtml\">` + strings.Repeat("x", 3<<20) + `</div>"}}`
+	create(t, g, "gp", big)
+	var entries []string
+	for range 20 {
+		entries = append(entries, entry("POST", "Patient", "ifNoneExist", "identifier=s|big", "resource", identified("big")))
+	}
+	for i := range 20 {
+		entries = append(entries, entry("POST", "Patient", "resource", identified(fmt.Sprint("small-", i))))
+	}
+	r := g.Do(t, "gp", "POST", "/fhir", bundle("batch", entries...), "Prefer", "return=representation")
+	created := strings.Count(r.Body, `"status":"201`)
+	if got := count(t, g, "gp", "Patient?_count=0"); got != fmt.Sprint(created+1) {
+		t.Errorf("%d entries say 201, and there are %s Patients with the first", created, got)
+	}
+}

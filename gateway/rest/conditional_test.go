@@ -156,3 +156,17 @@ func TestReferentialIntegrity(t *testing.T) {
 	wantStatus(t, "the referrer", g.Do(t, "importer", "DELETE", "/fhir/Flag/"+ref, ""), 204)
 	wantStatus(t, "now", g.Do(t, "importer", "DELETE", "/fhir/Patient/"+id, ""), 204)
 }
+
+// TestIfNoneExistThroughAReference: criteria may go through what the client may
+// search and not create.
+func TestIfNoneExistThroughAReference(t *testing.T) {
+	g := start(t, servertest.Options{})
+	org := create(t, g, "gp", `{"resourceType":"Organization","identifier":[{"system":"s","value":"o"}]}`)
+	body := `{"resourceType":"Observation","status":"final","code":{"text":"x"},"performer":[{"reference":"Organization/` + org + `"}]}`
+	wantStatus(t, "first", g.Do(t, "tool", "POST", "/fhir/Observation", body), 201)
+	wantStatus(t, "second", g.Do(t, "tool", "POST", "/fhir/Observation", body, "If-None-Exist", "performer:Organization.identifier=s|o"), 200)
+	r := g.Do(t, "tool", "POST", "/fhir", bundle("transaction", entry("POST", "Observation", "ifNoneExist", "performer:Organization.identifier=s|o", "resource", body)))
+	if got := statuses(t, r); got != "200" {
+		t.Errorf("in a transaction: %s", r.Body)
+	}
+}

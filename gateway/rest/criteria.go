@@ -33,6 +33,9 @@ type criteria struct {
 	key string
 	// made is the id of what another request created under the claim meanwhile.
 	made string
+	// chains is what chains may go through: what the client may search, whatever
+	// the interaction.
+	chains auth.View
 }
 
 // criteria reads a search as it stands after the "?" of an address.
@@ -58,7 +61,7 @@ func (a *API) criteriaOf(p auth.Principal, typ string, params url.Values) (*crit
 		return nil, fhir.Errorf(fhir.Invalid, "a conditional interaction needs at least one search parameter, such as identifier=system|value")
 	}
 	sum := sha256.Sum256([]byte(typ + "?" + q.Applied.Encode()))
-	return &criteria{typ: typ, query: q, key: p.Owner() + "\n" + hex.EncodeToString(sum[:])}, nil
+	return &criteria{typ: typ, query: q, key: p.Owner() + "\n" + hex.EncodeToString(sum[:]), chains: p.View("search-type")}, nil
 }
 
 // resultParams shape the answer of a search and say nothing of a match.
@@ -73,11 +76,15 @@ func (a *API) matches(ctx context.Context, v auth.View, c *criteria, limit int) 
 	if c.made != "" {
 		return a.madeMeanwhile(ctx, v, c)
 	}
-	sq, err := a.Registry.Resolve(ctx, a.Store, v, c.query, 0)
+	through := v
+	if c.chains.SeesType(c.typ) {
+		through = c.chains
+	}
+	sq, err := a.Registry.Resolve(ctx, a.Store, through, c.query, 0)
 	if err != nil {
 		return nil, err
 	}
-	sq.Limit, sq.Total = limit, false
+	sq.View, sq.Limit, sq.Total = v, limit, false
 	page, err := a.Store.Search(ctx, sq)
 	return page.Versions, err
 }

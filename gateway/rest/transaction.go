@@ -337,7 +337,7 @@ func (tx *transaction) assemble() {
 }
 
 // audit returns an entry for each kind of change, with all that was changed so;
-// one that says what was found when nothing was.
+// and one that says what was found, or that nothing was changed.
 func (tx *transaction) audit() []audit.Entry {
 	kinds := []audit.Action{audit.Create, audit.Update, audit.Delete}
 	entries := make([]audit.Entry, len(kinds))
@@ -363,9 +363,9 @@ func (tx *transaction) audit() []audit.Entry {
 			}
 		}
 	}
-	tx.q.entry.Entities = tx.foundNames()
+	tx.q.entry.Entities, tx.q.entry.Patients = tx.foundNames()
 	entries = slices.DeleteFunc(entries, func(e audit.Entry) bool { return len(e.Entities) == 0 })
-	if len(entries) == 0 {
+	if len(entries) == 0 || len(tx.q.entry.Entities) > 0 {
 		tx.q.entry.Outcome = audit.Success
 		entries = append(entries, tx.q.entry)
 	}
@@ -384,12 +384,15 @@ func (tx *transaction) deletedBody(k store.Key) []byte {
 	return nil
 }
 
-// foundNames are the resources that conditional creates found.
-func (tx *transaction) foundNames() (out []string) {
+// foundNames are the resources that conditional creates found, and whose they
+// are.
+func (tx *transaction) foundNames() (out, patients []string) {
 	for _, e := range tx.entries {
 		if e.found && e.old != nil {
 			out = append(out, versionName(e.key, e.old.Number))
+			patients = append(patients, Patients(e.key, e.old.Body)...)
 		}
 	}
-	return out
+	slices.Sort(patients)
+	return out, slices.Compact(patients)
 }

@@ -57,6 +57,9 @@ func (a *API) txEntry(p auth.Principal, i int, entry fhir.Entry) (*txEntry, erro
 	if !a.Registry.Held(e.typ) && !(p.UpdateAsCreate() && a.Registry.IsResource(e.typ)) && e.typ != auditEvent {
 		return e, e.fail(fhir.NotSupported, ".request.url", "this resource type is not held here; /fhir/metadata lists those that are")
 	}
+	if e.typ == auditEvent && phase(e.Method) != len(phases)-1 {
+		return e, &fhir.Error{Status: http.StatusMethodNotAllowed, Issues: []fhir.Issue{{Code: fhir.NotSupported, Expression: place(i) + ".request.url", Text: "the audit is the gateway's own; nobody writes it"}}}
+	}
 	if err := p.Require(e.interaction, e.typ); err != nil {
 		return e, err
 	}

@@ -149,9 +149,13 @@ func (tx *transaction) match(interaction string, c *criteria) (*store.Version, e
 // conditionalReferences resolves the references by search, against the store as
 // it will be.
 func (tx *transaction) conditionalReferences() error {
+	if len(tx.links.conditional) > maxConditional {
+		return fhir.StatusErrorf(http.StatusRequestEntityTooLarge, fhir.TooCostly, "a transaction may have at most %d different conditional references", maxConditional)
+	}
+	index := map[*txEntry][]store.Index{} // of what is written, read once for all references
 	for text := range tx.links.conditional {
 		ref, _ := fhir.ParseReference(text)
-		k, err := tx.refersTo(ref)
+		k, err := tx.refersTo(ref, index)
 		if err != nil {
 			if err := tx.refusedReference(text, err); err != nil {
 				return err
@@ -163,7 +167,10 @@ func (tx *transaction) conditionalReferences() error {
 	return nil
 }
 
-func (tx *transaction) refersTo(ref fhir.Reference) (store.Key, error) {
+// maxConditional bounds the searches that one transaction's references make.
+const maxConditional = 1000
+
+func (tx *transaction) refersTo(ref fhir.Reference, index map[*txEntry][]store.Index) (store.Key, error) {
 	c, err := tx.api.criteria(tx.q.Principal, ref.Type, ref.Query)
 	if err != nil {
 		return store.Key{}, err
@@ -173,7 +180,7 @@ func (tx *transaction) refersTo(ref fhir.Reference) (store.Key, error) {
 	if err != nil {
 		return store.Key{}, err
 	}
-	found := tx.willMatch(ref.Type, sq)
+	found := tx.willMatch(ref.Type, sq, index)
 	sq.Limit, sq.Total, sq.KeysOnly = min(2+len(tx.entries)+len(tx.deleted), search.MaxCount), false, true
 	if view.SeesType(ref.Type) {
 		page, err := tx.api.Store.Search(tx.q.Context(), sq)
@@ -196,12 +203,16 @@ func (tx *transaction) refersTo(ref fhir.Reference) (store.Key, error) {
 }
 
 // willMatch returns what the transaction writes and the query would find.
-func (tx *transaction) willMatch(typ string, sq store.Query) (found []store.Key) {
+func (tx *transaction) willMatch(typ string, sq store.Query, indexes map[*txEntry][]store.Index) (found []store.Key) {
 	for _, e := range tx.entries {
 		if !e.writes() || e.key.Type != typ || e.res.Type() == "" {
 			continue
 		}
-		index := tx.api.Registry.Index(e.res)
+		index, ok := indexes[e]
+		if !ok {
+			index = tx.api.Registry.Index(e.res)
+			indexes[e] = index
+		}
 		for _, part := range sq.Parts() {
 			if part.Type == typ && holdsAll(part.Where, e.key.ID, tx.now.UnixMilli(), index) {
 				found = append(found, e.key)
