@@ -170,3 +170,17 @@ func TestIfNoneExistThroughAReference(t *testing.T) {
 		t.Errorf("in a transaction: %s", r.Body)
 	}
 }
+
+// TestIfNoneExistShowsNothing to a client that may create and not read.
+func TestIfNoneExistShowsNothing(t *testing.T) {
+	g := start(t, servertest.Options{})
+	create(t, g, "gp", identified("a"))
+	r := g.Do(t, "creator", "POST", "/fhir/Patient", identified("a"), "If-None-Exist", "identifier=s|a", "Prefer", "return=representation")
+	if wantStatus(t, "found", r, 200); r.Body != "" {
+		t.Errorf("shown to who may not read: %s", r.Body)
+	}
+	r = g.Do(t, "creator", "POST", "/fhir", bundle("transaction", entry("POST", "Patient", "ifNoneExist", "identifier=s|a", "resource", identified("a"))), "Prefer", "return=representation")
+	if got := statuses(t, r); got != "200" || resource(t, r).Root().At("entry", 0, "resource").Exists() {
+		t.Errorf("in a transaction: %s", r.Body)
+	}
+}

@@ -157,6 +157,9 @@ func (q *Request) found(v store.Version) (Response, error) {
 		return Response{}, err
 	}
 	resp := versioned(http.StatusOK, v)
+	if !q.Principal.Allow("read", v.Key.Type) { // who may create need not be shown what others did
+		resp.Body = nil
+	}
 	resp.Location = q.api.location(v.Key, v.Number)
 	return q.preferred(resp, nil), nil
 }

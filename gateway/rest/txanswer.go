@@ -69,7 +69,7 @@ func (tx *transaction) answer() (Response, error) {
 		}
 		var body []byte
 		switch {
-		case e.found && e.old != nil:
+		case e.found && e.old != nil && tx.q.Principal.Allow("read", e.key.Type):
 			body = e.old.Body
 		case !e.found && e.write != nil:
 			body = e.write.Body

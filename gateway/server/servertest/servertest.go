@@ -241,13 +241,14 @@ func (s *Store) Commit(ctx context.Context, c store.Commit) (store.Result, error
 }
 
 // authenticator knows clients by name: "gp", "gp2" (another practice), "police",
-// "auditor", "importer", "sandbox", "manager", "tool", "readonly" (a practice
-// whose token may only read).
+// "auditor", "importer", "sandbox", "manager", "tool", "readonly" and
+// "creator" (a practice whose token may only read, or only create).
 type authenticator struct{ recorder *audit.Recorder }
 
 var clients = map[string][3]string{ // role, organisation, scope
 	"gp":       {"gp-practice", "A81001", "system/*.cruds"},
 	"gp2":      {"gp-practice", "A81002", "system/*.cruds"},
+	"creator":  {"gp-practice", "A81001", "system/*.c"},
 	"readonly": {"gp-practice", "A81001", "system/ServiceRequest.rs"},
 	"police":   {"police", "POL1", "system/*.cruds"},
 	"manager":  {"service-manager", "SP1", "system/*.cruds"},
