@@ -239,7 +239,11 @@ func (run *importing) item(line []byte) (*ready, error) {
 	if err := fhir.Faults(run.Validate(res)); err != nil {
 		return nil, err
 	}
-	return &ready{res: res, key: key, index: run.Registry.Index(res)}, nil
+	it := &ready{res: res, key: key, index: run.Registry.Index(res)}
+	if len(it.index) > store.MaxIndex {
+		return nil, fhir.Errorf(fhir.TooLong, "the resource would be found by more than %d values", store.MaxIndex)
+	}
+	return it, nil
 }
 
 // stamp is room for the id and meta of a version, in bytes.

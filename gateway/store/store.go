@@ -161,8 +161,11 @@ type Blob struct {
 	Refs []Key
 }
 
-// The limits of a commit, in bytes; what is over them is ErrTooLarge.
+// The limits of a commit, in bytes, and of a write's index entries, which are to
+// fit in one document of a store and in the time of one transaction; what is over
+// them is ErrTooLarge.
 const (
+	MaxIndex  = 50_000
 	MaxBody   = 4 << 20 // of a version, an event's payload or a doc
 	MaxAnswer = 1 << 20 // of a claim's answer
 )

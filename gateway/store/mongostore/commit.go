@@ -74,7 +74,7 @@ func (p *pending) addClaims() error {
 func (p *pending) addWrites() error {
 	for i := range p.Writes {
 		w := &p.Writes[i]
-		if len(w.Body) > store.MaxBody {
+		if len(w.Body) > store.MaxBody || len(w.Index) > store.MaxIndex {
 			return store.ErrTooLarge
 		}
 		if !p.name("key " + keyPrefix(w.Key)) {

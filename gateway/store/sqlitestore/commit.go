@@ -104,6 +104,9 @@ func (p *commit) checkSizes() error {
 	var errs []error
 	for _, w := range p.Writes {
 		errs = append(errs, check("body", len(w.Body), store.MaxBody))
+		if len(w.Index) > store.MaxIndex {
+			errs = append(errs, fmt.Errorf("%d index entries: %w", len(w.Index), store.ErrTooLarge))
+		}
 	}
 	for _, c := range p.Claims {
 		errs = append(errs, check("answer", len(c.Answer), store.MaxAnswer))

@@ -3,6 +3,7 @@ package storetest
 import (
 	"context"
 	"errors"
+	"strconv"
 	"sync"
 	"testing"
 	"time"
@@ -27,7 +28,12 @@ func testTooLarge(t *testing.T, f *fixture) {
 	claim.Answer = noise(store.MaxAnswer + 1)
 	event := f.event("1", "topic", "")
 	event.Payload = noise(store.MaxBody + 1)
+	entries := f.write(f.key("Patient"), 0, ownedBy("a"))
+	for i := range store.MaxIndex + 1 {
+		entries.Index = append(entries.Index, store.Index{Param: "identifier", Kind: store.Token, Value: strconv.Itoa(i)})
+	}
 	for name, c := range map[string]store.Commit{
+		"entries": {Writes: []store.Write{entries}},
 		"body": {Writes: []store.Write{w}}, "answer": {Claims: []store.Claim{claim}}, "payload": {Events: []store.Event{event}},
 		"doc": {Docs: []store.DocWrite{{Kind: "k", ID: "i", Body: noise(store.MaxBody + 1)}}},
 	} {
