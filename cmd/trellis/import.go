@@ -42,6 +42,7 @@ Exit 0: all lines stored, 1: some were left out, 2: could not run.`,
 			if org == "" {
 				return errors.New("say whose records they are: --org with the ODS code")
 			}
+			tuneCollector()
 			return withStore(cmd, true, func(cfg gateway.Config, s store.Store) error {
 				if cfg.FreePort() {
 					return errors.New("the index depends on the public URL; name it with --public-url")
