@@ -28,7 +28,7 @@ type Catalogue struct {
 // A shelf holds the resources of one type.
 type shelf struct {
 	once  sync.Once
-	make  func() []object
+	make  func() []json.RawMessage
 	items []item // sorted by id
 }
 
@@ -47,11 +47,11 @@ var access = auth.NewAccess("trellis", auth.PartyPublic)
 // URL, without a trailing slash.
 func New(defs *definitions.Definitions, reg *search.Registry, list []profiles.Profile, base string) *Catalogue {
 	return &Catalogue{registry: reg, types: map[string]*shelf{
-		"StructureDefinition":   {make: func() []object { return structures(list) }},
-		"SearchParameter":       {make: func() []object { return searchParameters(defs, reg) }},
-		"ValueSet":              {make: func() []object { return valueSets(defs) }},
-		"CompartmentDefinition": {make: func() []object { return compartments(defs, reg) }},
-		"OperationDefinition":   {make: func() []object { return operationDefinitions(base) }},
+		"StructureDefinition":   {make: func() []json.RawMessage { return structures(list) }},
+		"SearchParameter":       {make: func() []json.RawMessage { return rendered("SearchParameter", searchParameters(defs, reg)) }},
+		"ValueSet":              {make: func() []json.RawMessage { return rendered("ValueSet", valueSets(defs)) }},
+		"CompartmentDefinition": {make: func() []json.RawMessage { return rendered("CompartmentDefinition", compartments(defs, reg)) }},
+		"OperationDefinition":   {make: func() []json.RawMessage { return rendered("OperationDefinition", operationDefinitions(base)) }},
 	}}
 }
 
@@ -71,11 +71,19 @@ func (c *Catalogue) of(typ string) []item {
 	return s.items
 }
 
+// rendered writes resources of a type, which is their first member.
+func rendered(typ string, list []object) []json.RawMessage {
+	out := make([]json.RawMessage, len(list))
+	for i, o := range list {
+		b, _ := json.Marshal(o) //nolint:errchkjson // strings, numbers and lists of them
+		out[i] = append([]byte(`{"resourceType":"`+typ+`",`), b[1:]...)
+	}
+	return out
+}
+
 // item makes a stored version of a resource. That each is valid is proved by
 // test.
-func (c *Catalogue) item(typ string, o object) item {
-	o["resourceType"] = typ
-	b, _ := json.Marshal(o) //nolint:errchkjson // strings, numbers and raw JSON of our own
+func (c *Catalogue) item(typ string, b []byte) item {
 	res, err := fhir.Decode(b)
 	if err != nil {
 		return item{}

@@ -13,13 +13,10 @@ import (
 // r4 is the version of what R4 itself defines.
 const r4 = "4.0.1"
 
-func structures(list []profiles.Profile) []object {
-	var out []object
-	for _, p := range list {
-		var o object
-		if json.Unmarshal(p.JSON, &o) == nil {
-			out = append(out, o)
-		}
+func structures(list []profiles.Profile) []json.RawMessage {
+	out := make([]json.RawMessage, len(list))
+	for i, p := range list {
+		out[i] = p.JSON
 	}
 	return out
 }
