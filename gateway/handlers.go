@@ -31,7 +31,7 @@ func (h handlers) message() *rest.Operation {
 		}
 		return response(h.in.ProcessMessage(q.Request, sender(q)))
 	})
-	op.Errors = bars.Decorate
+	op.Errors, op.JSONOnly = bars.Decorate, true // BaRS is JSON
 	return op
 }
 

@@ -21,5 +21,6 @@ func TestSandbox(t *testing.T) {
 		t.Errorf("the sandbox started %d Tasks", n)
 	}
 	s.want(s.post("kit", "/fhir/Patient", fhirType, []byte(`{"resourceType":"Patient","gender":"woman"}`)), 422)
-	s.want(s.get("kit", "/fhir/Observation?code=x&value-quantity=1"), 400) // not answered, and said so
+	s.want(s.get("kit", "/fhir/Observation?code=x&value-quantity=1"), 200) // every parameter of R4
+	s.want(s.get("kit", "/fhir/Observation?code=x&nonsense=1"), 400)       // not answered, and said so
 }

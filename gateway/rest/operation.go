@@ -22,6 +22,8 @@ type Operation struct {
 	Action audit.Action
 	// Open marks what needs no access token.
 	Open bool
+	// JSONOnly leaves a body in XML as it is, for the handler to refuse.
+	JSONOnly bool
 	// Errors changes every error before it is answered, as a standard with
 	// codes of its own needs; nil changes nothing.
 	Errors func(error) error
@@ -111,7 +113,9 @@ func (o *Operation) request(r *http.Request) (*Request, error) {
 	if !strings.HasPrefix(r.URL.Path, "/fhir") { // partners' own formats
 		return q, nil
 	}
-	q.Request = declareJSON(r)
+	if !o.JSONOnly {
+		q.Request = declareJSON(r)
+	}
 	return q, q.negotiate()
 }
 
