@@ -1,6 +1,7 @@
 package rest
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/tidwall/gjson"
@@ -10,18 +11,18 @@ import (
 
 // patientAt are the elements that say whose resource it is.
 var patientAt = map[string]string{
-	"AllergyIntolerance": "patient.reference", "CarePlan": "subject.reference", "CareTeam": "subject.reference",
-	"Communication": "subject.reference", "Composition": "subject.reference", "Condition": "subject.reference",
+	"AllergyIntolerance": "patient.reference", "Appointment": "participant.#.actor.reference", "CarePlan": "subject.reference", "CareTeam": "subject.reference",
+	"Communication": "subject.reference", "CommunicationRequest": "subject.reference", "Composition": "subject.reference", "Condition": "subject.reference",
 	"Consent": "patient.reference", "DocumentReference": "subject.reference", "Encounter": "subject.reference",
-	"EpisodeOfCare": "patient.reference", "Flag": "subject.reference", "Goal": "subject.reference",
-	"MedicationStatement": "subject.reference", "Observation": "subject.reference", "Procedure": "subject.reference",
+	"EpisodeOfCare": "patient.reference", "FamilyMemberHistory": "patient.reference", "Flag": "subject.reference", "Goal": "subject.reference",
+	"List": "subject.reference", "MedicationStatement": "subject.reference", "Observation": "subject.reference", "Procedure": "subject.reference",
 	"QuestionnaireResponse": "subject.reference", "RelatedPerson": "patient.reference",
-	"RiskAssessment": "subject.reference", "ServiceRequest": "subject.reference", "Task": "for.reference",
+	"RiskAssessment": "subject.reference", "ServiceRequest": "subject.reference", "Schedule": "actor.#.reference", "Task": "for.reference",
 }
 
-// Patients returns the key of the Patient that a stored resource is about, for
-// the audit: none or one.
-func Patients(k store.Key, body []byte) []string {
+// Patients returns the keys of the Patients that a stored resource is about, for
+// the audit: none, one, or those who take part in an Appointment.
+func Patients(k store.Key, body []byte) (out []string) {
 	if k.Type == "Patient" {
 		return []string{k.String()}
 	}
@@ -29,9 +30,19 @@ func Patients(k store.Key, body []byte) []string {
 	if at == "" || len(body) == 0 {
 		return nil
 	}
-	ref := gjson.GetBytes(body, at).String()
-	if ref, _, _ = strings.Cut(ref, "/_history/"); strings.HasPrefix(ref, "Patient/") {
-		return []string{ref}
+	found := gjson.GetBytes(body, at)
+	if !found.IsArray() {
+		return addPatient(nil, found.String())
 	}
-	return nil
+	for _, one := range found.Array() {
+		out = addPatient(out, one.String())
+	}
+	return out
+}
+
+func addPatient(out []string, ref string) []string {
+	if ref, _, _ = strings.Cut(ref, "/_history/"); strings.HasPrefix(ref, "Patient/") && !slices.Contains(out, ref) {
+		out = append(out, ref)
+	}
+	return out
 }
