@@ -1,6 +1,7 @@
 package rest_test
 
 import (
+	"encoding/base64"
 	"fmt"
 	"strings"
 	"testing"
@@ -358,4 +359,20 @@ func TestBatchSaysWhatIsDone(t *testing.T) {
 	if got := count(t, g, "gp", "Patient?_count=0"); got != fmt.Sprint(created+1) {
 		t.Errorf("%d entries say 201, and there are %s Patients with the first", created, got)
 	}
+}
+
+// TestTransactionPatchesAreBounded: the patches of one transaction make the
+// gateway read no more together than a few large ones.
+func TestTransactionPatchesAreBounded(t *testing.T) {
+	g := start(t, servertest.Options{})
+	big := `{"resourceType":"Patient","text":{"status":"generated","div":"<div xmlns=\"http://www.w3.org/1999/xhtml\">` + strings.Repeat("x", 300<<10) + `</div>"}}`
+	ops := "[" + strings.TrimSuffix(strings.Repeat(`{"op":"add","path":"/active","value":true},`, 180), ",") + "]"
+	var entries []string
+	for range 6 {
+		id := create(t, g, "gp", big)
+		entries = append(entries, entry("PATCH", "Patient/"+id, "resource",
+			`{"resourceType":"Binary","contentType":"application/json-patch+json","data":"`+base64.StdEncoding.EncodeToString([]byte(ops))+`"}`))
+	}
+	wantStatus(t, "too much together", g.Do(t, "gp", "POST", "/fhir", bundle("transaction", entries...)), 413)
+	wantStatus(t, "one", g.Do(t, "gp", "POST", "/fhir", bundle("transaction", entries[0])), 200)
 }

@@ -97,8 +97,10 @@ type transaction struct {
 	overlay *overlay
 	links   *links
 	deleted map[store.Key]bool
-	faults  faults
-	commit  store.Commit
+	// patchWork is how much the patches have made us read, in bytes.
+	patchWork int
+	faults    faults
+	commit    store.Commit
 }
 
 func (tx *transaction) run() (Response, error) {
@@ -135,6 +137,7 @@ func (tx *transaction) lost(err error) bool {
 // try works everything out as the store now stands, and commits it.
 func (tx *transaction) try() error {
 	tx.now, tx.overlay, tx.links = tx.api.now(), newOverlay(tx.api.Store), newLinks(tx.q.Principal.Sandbox())
+	tx.patchWork = 0
 	tx.deleted, tx.faults, tx.commit = map[store.Key]bool{}, faults{}, store.Commit{}
 	for _, is := range tx.issues {
 		tx.faults.whole(http.StatusUnprocessableEntity, is)
@@ -227,6 +230,9 @@ func (tx *transaction) patch(e *txEntry) error {
 	}
 	apply, err := e.applier()
 	if err == nil {
+		err = tx.mayPatch(e)
+	}
+	if err == nil {
 		e.res, err = patched(*e.old, apply)
 	}
 	if err != nil {
@@ -235,6 +241,19 @@ func (tx *transaction) patch(e *txEntry) error {
 	}
 	tx.faults.note(e.i, http.StatusUnprocessableEntity, tx.api.Validate(tx.q.Principal, e.res))
 	return nil
+}
+
+// maxPatchWork bounds what the patches of one transaction make the gateway read,
+// in bytes: each operation reads its document again.
+const maxPatchWork = 256 << 20
+
+// mayPatch refuses more work than that.
+func (tx *transaction) mayPatch(e *txEntry) error {
+	n, err := e.operations()
+	if tx.patchWork += n * len(e.old.Body); err == nil && tx.patchWork > maxPatchWork {
+		err = fhir.StatusErrorf(http.StatusRequestEntityTooLarge, fhir.TooCostly, "the patches of this transaction have too many operations for the resources that they change; send fewer at once")
+	}
+	return err
 }
 
 // store notes the write of an entry.

@@ -200,3 +200,19 @@ func (e *txEntry) applier() (applier, error) {
 	}
 	return jsonPatch([]byte(body)), nil
 }
+
+// operations is the number of operations of the entry's patch.
+func (e *txEntry) operations() (int, error) {
+	if e.Type() == "Parameters" {
+		return e.Resource.Get("parameter").Len(), nil
+	}
+	body, _, err := entryBody(e.Entry)
+	if err != nil {
+		return 0, err
+	}
+	ops, err := fhir.Parse([]byte(body), fhir.MaxResource)
+	if err != nil {
+		return 0, err
+	}
+	return ops.Root().Len(), nil
+}
