@@ -28,29 +28,50 @@ type candidate struct {
 }
 
 // readCandidate reads a row of candidateColumns.
-func readCandidate(row []driver.Value) (c candidate, err error) {
+func (cn *conn) readCandidate(row []driver.Value) (c candidate, err error) {
 	c = candidate{
 		pos: integer(row[0]), key: store.Key{Type: text(row[1]), ID: text(row[2])}, number: int(integer(row[3])),
 		updated: integer(row[4]), deleted: integer(row[5]) != 0, entries: bytesOf(row[6]), head: integer(row[7]),
 	}
 	c.body, c.hasBody = row[9].([]byte)
-	c.access, err = packed.ParseAccess(bytesOf(row[8]))
-	return c, damaged(err)
+	c.access, err = cn.parseAccess(bytesOf(row[8]))
+	return c, err
 }
 
-func (c *candidate) parse() error {
-	if c.parsed {
-		return nil
+// maxAccesses is how many accesses a connection keeps unpacked. Resources that
+// are found together mostly have the same.
+const maxAccesses = 256
+
+// parseAccess unpacks an access, which others may have too: cloneAccess makes
+// one of the caller's own.
+func (cn *conn) parseAccess(b []byte) (auth.Access, error) {
+	if a, ok := cn.accesses[string(b)]; ok {
+		return a, nil
 	}
-	_, index, err := packed.ParseEntries(c.entries)
-	c.index, c.parsed = index, true
+	a, err := packed.ParseAccess(b)
+	if err != nil {
+		return a, damaged(err)
+	}
+	if cn.accesses == nil || len(cn.accesses) == maxAccesses {
+		cn.accesses = map[string]auth.Access{}
+	}
+	cn.accesses[string(b)] = a
+	return a, nil
+}
+
+// parse unpacks the entries of the parameters, always the same ones.
+func (c *candidate) parse(params []string) (err error) {
+	if !c.parsed {
+		c.index, err = packed.SomeEntries(c.entries, params)
+		c.parsed = true
+	}
 	return damaged(err)
 }
 
 func (c *candidate) version() store.Version {
 	v := store.Version{
 		Key: c.key, Number: c.number, Updated: time.UnixMilli(c.updated).UTC(), Deleted: c.deleted,
-		Access: c.access, Seq: seqOf(c.pos),
+		Access: cloneAccess(c.access), Seq: seqOf(c.pos),
 	}
 	if !c.deleted {
 		v.Body = c.body
@@ -115,7 +136,7 @@ func (c *conn) candidates(ps []int64, want columns) ([]candidate, error) {
 	}
 	cs := make([]candidate, len(ps))
 	err := c.lookUp(sqlCandidate, sqlCandidates, ps, func(row []driver.Value) (err error) {
-		cs[at[integer(row[0])]], err = readCandidate(row)
+		cs[at[integer(row[0])]], err = c.readCandidate(row)
 		return err
 	}, flag(want.bodies), flag(want.entries))
 	return slices.DeleteFunc(cs, func(c candidate) bool { return c.number == 0 }), err

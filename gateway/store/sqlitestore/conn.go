@@ -10,6 +10,7 @@ import (
 	sqlite "modernc.org/sqlite"
 	lib "modernc.org/sqlite/lib"
 
+	"trellis.example/auth"
 	"trellis.example/gateway/store"
 )
 
@@ -20,6 +21,9 @@ type conn struct {
 	c     driver.Conn
 	stmts map[string]driver.Stmt
 	args  []driver.NamedValue
+
+	accesses map[string]auth.Access // by their packed bytes
+	begin    beginning
 }
 
 func dial(path string, pragmas ...string) (*conn, error) {
@@ -109,6 +113,9 @@ func (c *conn) change(sql string, args ...any) (int64, error) {
 // nil each the rows are read and forgotten. The callback may use the
 // connection for other statements.
 func (c *conn) query(sql string, each func(row []driver.Value) error, args ...any) error {
+	if err := c.beginInTime(); err != nil {
+		return err
+	}
 	s, err := c.stmt(sql)
 	if err != nil {
 		return err

@@ -55,7 +55,7 @@ func (f *termFeed) next(n int) (cs []candidate, err error) {
 	}
 	cs = make([]candidate, 0, min(n, 64))
 	err = f.query(sqlUnder(len(f.hs), f.window.up), func(row []driver.Value) error {
-		c, err := readCandidate(row)
+		c, err := f.readCandidate(row)
 		cs = append(cs, c)
 		return err
 	}, args...)

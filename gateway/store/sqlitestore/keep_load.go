@@ -190,6 +190,7 @@ func (l *load) write(g *group, a *arrival) error {
 // endLoad sets the number of the last commit. Snapshots before it have expired:
 // versions of the past come without the entries by which they were found.
 func (g *group) endLoad(seq int64) error {
+	g.moved = true
 	if err := g.exec(sqlMark, seq, "seq"); err != nil {
 		return err
 	}

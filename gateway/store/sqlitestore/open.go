@@ -37,9 +37,11 @@ type Store struct {
 	bulk     bool          // how it is tuned
 	exactBuf []posRow
 	auditBuf []byte
+	claimed  map[slot]span
 
 	readers pool
 	cache   *cache // nil when versions may be written past it
+	commits commits
 
 	looked    atomic.Int64 // rows and versions that searches have looked at
 	unindexed atomic.Bool  // there may be audit entries that are not indexed
@@ -105,7 +107,7 @@ func start(path string, o options, unlock func()) (*Store, error) {
 		return nil, err
 	}
 	s := &Store{
-		now: o.now, path: path, unlock: unlock, writer: w, beside: o.beside,
+		now: o.now, path: path, unlock: unlock, writer: w, beside: o.beside, claimed: map[slot]span{},
 		jobs: make(chan *job, groupJobs), written: make(chan struct{}),
 		stop: make(chan struct{}), stopped: make(chan struct{}),
 	}
@@ -114,7 +116,11 @@ func start(path string, o options, unlock func()) (*Store, error) {
 	}
 	s.readers.init(max(4, 2*runtime.GOMAXPROCS(0)), func() (*conn, error) { return dial(path, readerPragmas...) })
 	s.unindexed.Store(true) // the last run may have left some behind
-	if err := s.readLoading(); err != nil {
+	err = s.readLoading()
+	if err == nil {
+		err = s.commits.read(w)
+	}
+	if err != nil {
 		s.readers.close()
 		_ = w.close()
 		return nil, err

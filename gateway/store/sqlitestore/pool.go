@@ -88,6 +88,46 @@ func (s *Store) read(ctx context.Context, f func(*conn) error) error {
 	return f(c)
 }
 
+// A beginning says when a connection's next query begins a transaction.
+type beginning int
+
+const (
+	beginNot    beginning = iota
+	beginSecond           // the query after it will
+	beginFirst            // it will
+	begun                 // it did
+)
+
+// beginInTime begins the transaction if it is time to.
+func (c *conn) beginInTime() error {
+	switch c.begin {
+	case beginSecond:
+		c.begin = beginFirst
+	case beginFirst:
+		c.begin = begun
+		return c.exec(sqlBeginRead)
+	}
+	return nil
+}
+
+// queries runs f, whose first query stands alone and whose others see one
+// moment. Most need but one, which a transaction of its own would make dearer.
+func (s *Store) queries(ctx context.Context, f func(*conn) error) error {
+	return s.read(ctx, func(c *conn) error {
+		c.begin = beginSecond
+		err := f(c)
+		begins := c.begin == begun
+		c.begin = beginNot
+		if !begins {
+			return err
+		}
+		if cerr := c.exec(sqlCommit); err == nil {
+			err = cerr
+		}
+		return err
+	})
+}
+
 // snapshot runs f in one read transaction.
 func (s *Store) snapshot(ctx context.Context, f func(*conn) error) error {
 	return s.read(ctx, func(c *conn) error {

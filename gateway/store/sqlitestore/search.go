@@ -4,7 +4,9 @@ import (
 	"cmp"
 	"context"
 	"database/sql/driver"
+	"errors"
 	"fmt"
+	"slices"
 
 	"trellis.example/gateway/store"
 )
@@ -20,17 +22,50 @@ var errTooCostly = fmt.Errorf("%w: more than %d candidates; add a parameter that
 // with the whole query and the view.
 func (s *Store) Search(ctx context.Context, q store.Query) (page store.Page, err error) {
 	q.Limit = min(max(q.Limit, 1), 1000)
-	err = s.snapshot(ctx, func(c *conn) error {
-		r := &search{conn: c, ctx: ctx, q: q, budget: maxCandidates}
-		err := r.run()
-		s.looked.Add(int64(r.cost.rows + r.cost.versions))
-		page = r.page
-		return err
-	})
+	run := func(known *commits) func(*conn) error {
+		return func(c *conn) error {
+			r := &search{conn: c, ctx: ctx, q: q, budget: maxCandidates, known: known, params: paramsOf(q)}
+			err := r.run()
+			s.looked.Add(int64(r.cost.rows + r.cost.versions))
+			page = r.page
+			return err
+		}
+	}
+	if err = errUnknown; s.alone() {
+		err = s.queries(ctx, run(&s.commits))
+	}
+	if errors.Is(err, errUnknown) {
+		err = s.snapshot(ctx, run(nil))
+	}
 	if err != nil {
 		return store.Page{}, err
 	}
 	return page, nil
+}
+
+// errUnknown says that the database must be asked for what can be shown.
+var errUnknown = errors.New("the snapshot may be another")
+
+// paramsOf returns the parameters whose entries a query is about.
+func paramsOf(q store.Query) (params []string) {
+	var add func(where []store.Clause)
+	add = func(where []store.Clause) {
+		for _, c := range where {
+			params = append(params, c.Param)
+			add(c.Together)
+		}
+	}
+	for _, p := range q.Parts() {
+		add(p.Where)
+	}
+	for _, o := range q.Sort {
+		params = append(params, o.Param)
+	}
+	if q.Values != "" {
+		params = append(params, q.Values)
+	}
+	slices.Sort(params)
+	return slices.Compact(params)
 }
 
 // A search is one page being made.
@@ -38,6 +73,8 @@ type search struct {
 	*conn
 	ctx      context.Context
 	q        store.Query
+	known    *commits     // nil: the database is asked, in one transaction
+	params   []string     // of whose entries there is need
 	parts    []store.Part // those whose type the view sees
 	parties  []string     // of the view
 	after    int64        // the position of q.After, when there is one
@@ -72,15 +109,29 @@ func (s *search) run() error {
 	if err := s.pick(); err != nil {
 		return err
 	}
-	return s.finish()
+	if err := s.finish(); err != nil {
+		return err
+	}
+	if s.known != nil && s.page.Snapshot < s.known.horizon.Load() {
+		return errUnknown // it was swept meanwhile
+	}
+	return nil
 }
 
+// openSnapshot chooses what is shown. The number of the last commit is known
+// before it is acknowledged. What came later is passed over by its number, in
+// whatever query it appears; only a sweep takes rows away, and the horizon is
+// known before that happens.
 func (s *search) openSnapshot() error {
-	var now, horizon int64
-	err := s.query(sqlNow, func(row []driver.Value) error {
-		now, horizon = integer(row[0]), integer(row[1])
+	if s.known != nil {
+		now := s.known.seq.Load()
+		s.page.Snapshot = cmp.Or(s.q.Snapshot, now)
+		if s.page.Snapshot > now || s.page.Snapshot < s.known.horizon.Load() {
+			return errUnknown
+		}
 		return nil
-	})
+	}
+	now, horizon, err := s.now()
 	if err != nil {
 		return err
 	}
@@ -234,7 +285,7 @@ func (s *search) meets(c *candidate) (bool, error) {
 			continue
 		}
 		if len(p.Where) > 0 {
-			if err := c.parse(); err != nil {
+			if err := c.parse(s.params); err != nil {
 				return false, err
 			}
 		}
@@ -265,7 +316,7 @@ func (s *search) finish() error {
 			v.Body = nil
 		}
 		if s.q.Values != "" {
-			if err := c.parse(); err != nil {
+			if err := c.parse(s.params); err != nil {
 				return err
 			}
 			for _, e := range c.index {

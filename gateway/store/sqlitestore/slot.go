@@ -2,6 +2,7 @@ package sqlitestore
 
 import (
 	"database/sql/driver"
+	"maps"
 	"math"
 
 	"trellis.example/gateway/store"
@@ -53,6 +54,43 @@ func (g *group) noteAt(kind, millis, seq int64) {
 		g.slots[at] = span{min(s.first, seq), max(s.last, seq)}
 	}
 }
+
+// Audit entries come with nearly every group. So that the rows of their slots
+// are not written with each, a row is written for commits to come as well: such
+// a slot may claim up to slotAhead commits too many.
+const slotAhead = 256
+
+// flushSlots writes the slots that do not claim this group yet.
+func (g *group) flushSlots() error {
+	for at, r := range g.slots {
+		if at.kind == slotAudit || at.kind == slotAudit+slotDays {
+			if c, ok := g.claimed[at]; ok && c.first <= r.first && r.last <= c.last {
+				continue
+			}
+			r.last += slotAhead
+			if g.claims == nil {
+				g.claims = map[slot]span{}
+			}
+			g.claims[at] = r
+		}
+		if err := g.exec(sqlPutSlot, at.kind, at.at, r.first, r.last); err != nil {
+			return err
+		}
+	}
+	clear(g.slots)
+	return nil
+}
+
+// keepClaims remembers what the slots claim once the group is on disk.
+func (s *Store) keepClaims(g *group) {
+	if len(s.claimed)+len(g.claims) > maxClaimed {
+		clear(s.claimed)
+	}
+	maps.Copy(s.claimed, g.claims)
+}
+
+// maxClaimed is how many slots are remembered: those of the present are in use.
+const maxClaimed = 64
 
 // seqRange returns the first and last commit that can hold times in the
 // inclusive range; first is greater than last when none does.

@@ -58,7 +58,7 @@ func (s *search) matches(f feed, each func(*candidate) (bool, error), behind fun
 }
 
 func (s *search) setKey(c *candidate) error {
-	if err := c.parse(); err != nil {
+	if err := c.parse(s.params); err != nil {
 		return err
 	}
 	c.sort = store.SortKey(s.q.Sort, c.key.ID, c.updated, c.index)

@@ -83,6 +83,7 @@ func (g *group) sweepClosed(t int64) (more bool, err error) {
 			return false, err
 		}
 	}
+	g.moved = true
 	return true, g.exec(sqlSetMeta, horizon, "horizon")
 }
 

@@ -46,8 +46,11 @@ type group struct {
 	ordinal []int // of the running job's writes
 	audit   []byte
 	slots   map[slot]span
+	claimed map[slot]span   // what slots of audit entries claim on disk
+	claims  map[slot]span   // and will, once the group is there; see flushSlots
 	written []store.Version // as they will be read; without a number: unknown
 	changed bool
+	moved   bool // the horizon, or the number of the last commit by a load
 
 	// Rows that wait for the end of the group; see flushRows.
 	heads    []headRow
@@ -218,7 +221,7 @@ func (s *Store) attempt(batch []*job) (answers []error, err error) {
 	if err := w.exec(sqlBegin); err != nil {
 		return nil, err
 	}
-	g := &group{conn: w, exact: s.exactBuf[:0], audit: s.auditBuf[:0]}
+	g := &group{conn: w, claimed: s.claimed, exact: s.exactBuf[:0], audit: s.auditBuf[:0]}
 	answers, err = g.runJobs(batch)
 	s.exactBuf, s.auditBuf = g.exact, g.audit
 	if err == nil && g.changed {
@@ -264,10 +267,16 @@ func (s *Store) tune(batch []*job) error {
 // commitGroup puts the group on disk, and its versions in the cache's place of
 // those they replace.
 func (s *Store) commitGroup(g *group) error {
+	done, err := s.commits.begin(g)
+	if err != nil {
+		return err
+	}
 	s.cache.begin(g.written)
-	err := g.exec(sqlCommit)
+	err = g.exec(sqlCommit)
 	if err == nil {
+		done()
 		s.cache.end(g.written)
+		s.keepClaims(g)
 	}
 	if len(g.audit) > 0 {
 		s.unindexed.Store(true)

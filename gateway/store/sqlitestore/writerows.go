@@ -215,13 +215,3 @@ func (g *group) flushTexts() error {
 		return append(to, rows[i].h, rows[i].value, rows[i].pos)
 	})
 }
-
-func (g *group) flushSlots() error {
-	for s, r := range g.slots {
-		if err := g.exec(sqlPutSlot, s.kind, s.at, r.first, r.last); err != nil {
-			return err
-		}
-	}
-	clear(g.slots)
-	return nil
-}

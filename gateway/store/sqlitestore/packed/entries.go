@@ -76,6 +76,62 @@ func ParseEntries(b []byte) (parties []string, index []store.Index, err error) {
 	return parties, index, t.end()
 }
 
+// SomeEntries reads what Entries packed as far as it was indexed by the
+// parameters: a search looks at few of the entries of many versions.
+func SomeEntries(b []byte, params []string) (index []store.Index, err error) {
+	if len(b) == 0 || b[0] != 0 || len(b) == 1 {
+		_, index, err = parseFirstEntries(b)
+		return index, err
+	}
+	if b[1] != entriesFormat {
+		return nil, ErrDamaged
+	}
+	u := unpacker{b: b[2:]}
+	for range u.count() {
+		u.bytes() // a party
+	}
+	for range u.count() {
+		if u.bad {
+			break
+		}
+		if i, ok := u.entry(params); ok {
+			index = append(index, i)
+		}
+	}
+	return index, u.end()
+}
+
+// entry reads an entry, and makes it if it is one of the parameters'.
+func (u *unpacker) entry(params []string) (i store.Index, ok bool) {
+	head := u.uint()
+	if head>>entryFlags > math.MaxUint8 {
+		u.fail()
+	}
+	name, value := u.bytes(), u.bytes()
+	for _, p := range params {
+		if string(name) == p {
+			i.Param, ok = p, true
+			break
+		}
+	}
+	if ok {
+		i.Kind, i.Common, i.Silent = store.Kind(head>>entryFlags), head&entryCommon != 0, head&entrySilent != 0
+		i.Value = string(value)
+	}
+	if head&entryGroup != 0 {
+		i.Group = int(u.int())
+	}
+	if head&entrySystem != 0 {
+		if system := u.bytes(); ok {
+			i.System = string(system)
+		}
+	}
+	if head&entryRange != 0 {
+		i.Low, i.High = u.int(), u.int()
+	}
+	return i, ok
+}
+
 // texts reads packed bytes as an unpacker does, out of one string: what it
 // yields are pieces of it, so that entries cost one piece of memory.
 type texts struct {

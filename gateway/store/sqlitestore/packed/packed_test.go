@@ -37,6 +37,7 @@ func TestPackRoundTrip(t *testing.T) {
 	if err != nil || !reflect.DeepEqual(got, index) || !slices.Equal(parties, []string{"a", "\xff"}) {
 		t.Errorf("entries came back as %v %+v, %v", parties, got, err)
 	}
+	checkSome(t, Entries([]string{"a", "\xff"}, index), index)
 }
 
 // TestFirstFormat reads entries as the first schema wrote them.
@@ -60,6 +61,19 @@ func TestFirstFormat(t *testing.T) {
 	}
 	if _, _, err := ParseEntries([]byte{0, entriesFormat + 1}); !errors.Is(err, ErrDamaged) {
 		t.Errorf("a format to come: %v", err)
+	}
+}
+
+// checkSome reads the entries of each parameter by itself.
+func checkSome(t *testing.T, in []byte, index []store.Index) {
+	t.Helper()
+	for _, i := range index {
+		want := slices.DeleteFunc(slices.Clone(index), func(o store.Index) bool { return o.Param != i.Param })
+		got, err := SomeEntries(in, []string{"other", i.Param})
+		got = slices.DeleteFunc(got, func(o store.Index) bool { return o.Param != i.Param })
+		if err != nil || !reflect.DeepEqual(got, want) {
+			t.Errorf("entries of %q: %+v, %v, want %+v", i.Param, got, err, want)
+		}
 	}
 }
 
@@ -96,6 +110,9 @@ func FuzzUnpack(f *testing.F) {
 			if err != nil || !slices.Equal(ps2, ps) || !reflect.DeepEqual(index2, index) || !bytes.Equal(Entries(ps2, index2), out) {
 				t.Errorf("entries changed: %+v, %v", index2, err)
 			}
+			checkSome(t, in, index)
+		} else if _, err := SomeEntries(in, nil); !errors.Is(err, ErrDamaged) {
+			t.Errorf("some of damaged entries: %v", err)
 		}
 	})
 }
