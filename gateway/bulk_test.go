@@ -112,6 +112,7 @@ func (s *system) export(who, path string) (status string, m manifest) {
 
 type manifest struct {
 	TransactionTime     time.Time
+	Request             string
 	RequiresAccessToken bool
 	Output, Deleted     []struct {
 		Type, URL string
@@ -148,6 +149,9 @@ func TestExport(t *testing.T) {
 		s.partner("loader", "importer", "Y99001", nil)
 		s.importBulk(20)
 		status, m := s.export("surgery", "/fhir/$export?_type=Patient,Condition")
+		if want := s.g.PublicURL + "/fhir/$export?_type=Patient,Condition"; m.Request != want {
+			t.Errorf("the manifest says the request was %s, want %s", m.Request, want)
+		}
 		if !m.RequiresAccessToken {
 			t.Error("files need a token, and the manifest does not say so")
 		}

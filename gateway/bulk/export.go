@@ -77,7 +77,7 @@ func (x *Exporter) newJob(q *rest.Request) (*job, error) {
 	if !strings.Contains(strings.Join(q.Header.Values("Prefer"), ","), "respond-async") {
 		r.fail("header Prefer", "an export is asynchronous: send Prefer: respond-async")
 	}
-	j := &job{ID: uuid.NewString(), Client: q.Principal.ClientID, Request: x.PublicURL + q.URL.Path, Created: x.Clock().UTC(), State: running}
+	j := &job{ID: uuid.NewString(), Client: q.Principal.ClientID, Request: x.PublicURL + q.URL.RequestURI(), Created: x.Clock().UTC(), State: running}
 	j.Group = mux.Vars(q.Request)["id"]
 	j.Patients = j.Group != "" || strings.Contains(q.URL.Path, "/Patient/")
 	r.read(j, p)

@@ -160,7 +160,7 @@ func (m *merge) into(page store.Page) store.Page {
 		}
 	}
 	slices.SortFunc(all, order)
-	if page.More {
+	if page.More && len(page.Versions) > 0 {
 		all = m.upTo(all, page)
 	}
 	if len(all) > limit {
