@@ -218,7 +218,7 @@ func (g *Gateway) newServer(api *rest.API, recorder *audit.Recorder, in *intake.
 		Ready: g.store.Ping, Clock: time.Now,
 		Token: g.Auth.TokenHandler(), JWKS: g.Auth.JWKSHandler(), SMART: g.Auth.SMARTHandler(),
 		Transaction: api.System(), Message: h.message(), Intake: h.document(),
-		Import: bulk.Import(api, g.store, api.Registry), Export: server.Export{
+		Import: bulk.Import(api, api.Store, api.Registry), Export: server.Export{
 			Start: g.exports.Start(), Status: g.exports.Status(), Cancel: g.exports.Cancel(), File: g.exports.File()},
 	})
 	return err

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -101,6 +102,9 @@ func backupTo(cmd *cobra.Command, s store.Keeper, path string) (t archive.Traile
 	}
 	part := path + ".part"
 	f, err := os.OpenFile(part, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600) //nolint:gosec // the file that the operator names
+	if errors.Is(err, fs.ErrExist) {
+		return t, fmt.Errorf("%s is there: another backup is writing it, or one was stopped; then remove it", part)
+	}
 	if err != nil {
 		return t, err
 	}

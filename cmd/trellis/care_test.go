@@ -190,3 +190,30 @@ func TestBackupWhileServing(t *testing.T) {
 		t.Errorf("an import beside a gateway that serves: exit %d, %s", code, errs)
 	}
 }
+
+// TestImportKeepsDefinitions: nobody writes over what the gateway publishes, and
+// a fault without a place is said without one.
+func TestImportKeepsDefinitions(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "definitions.ndjson")
+	lines := `{"resourceType":"OperationDefinition","id":"validate","url":"https://x.example/validate","name":"V","status":"draft","kind":"operation","code":"validate","system":false,"type":true,"instance":false}` + "\nnot JSON\n"
+	if err := os.WriteFile(path, []byte(lines), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	code, out, errs := trellis(t, "", "import", path, "--org", "Y99001", "--data", filepath.Join(t.TempDir(), "data"))
+	if code != 1 || numbers(t, out)["refused"] != 2.0 || !strings.Contains(errs, "own definitions") || strings.Contains(errs, ": :") {
+		t.Errorf("exit %d, %s%s", code, out, errs)
+	}
+}
+
+// TestBackupThatWasStopped: what is left of a backup that was killed is not
+// written over, and the next one says what to do.
+func TestBackupThatWasStopped(t *testing.T) {
+	data, file := filepath.Join(t.TempDir(), "data"), filepath.Join(t.TempDir(), "all.backup")
+	must(t, "import", records(t, 1), "--org", "Y99001", "--data", data)
+	if err := os.WriteFile(file+".part", nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if code, _, errs := trellis(t, "", "backup", file, "--data", data); code != exitFailed || !strings.Contains(errs, "remove it") {
+		t.Errorf("exit %d: %s", code, errs)
+	}
+}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/schollz/progressbar/v3"
@@ -14,9 +15,11 @@ import (
 
 	"trellis.example/auth"
 	"trellis.example/fhir"
+	"trellis.example/fhir/definitions"
 	"trellis.example/gateway"
 	"trellis.example/gateway/audit"
 	"trellis.example/gateway/bulk"
+	"trellis.example/gateway/published"
 	"trellis.example/gateway/store"
 	"trellis.example/profiles"
 )
@@ -65,6 +68,7 @@ func importFiles(cmd *cobra.Command, cfg gateway.Config, s store.Store, org stri
 	if err != nil {
 		return err
 	}
+	s = published.New(definitions.R4(), cfg.Registry(), v.Profiles(), cfg.PublicURL+"/fhir").Over(s) // keeps its own definitions
 	refused, shown := 0, 0
 	for _, path := range files {
 		im := &bulk.Importer{
@@ -76,7 +80,7 @@ func importFiles(cmd *cobra.Command, cfg gateway.Config, s store.Store, org stri
 					return
 				}
 				for _, is := range f.Issues {
-					fmt.Fprintf(cmd.ErrOrStderr(), "%s: line %d: %s: %s\n", path, f.Line, is.Expression, is.Text)
+					fmt.Fprintf(cmd.ErrOrStderr(), "%s: line %d: %s\n", path, f.Line, strings.TrimPrefix(is.Expression+": "+is.Text, ": "))
 				}
 			},
 		}

@@ -53,6 +53,17 @@ func TestValid(t *testing.T) {
 	}
 }
 
+// TestHeld: a type that is published is held, so that every role that may read
+// it is answered.
+func TestHeld(t *testing.T) {
+	c, _ := catalogue(t)
+	for typ := range c.types {
+		if !c.registry.Held(typ) {
+			t.Errorf("%s is published and not held", typ)
+		}
+	}
+}
+
 // TestEveryParameterIsPublished: the definition that is declared for each search
 // parameter can be read when it is ours, and found by its URL.
 func TestEveryParameterIsPublished(t *testing.T) {

@@ -36,6 +36,7 @@ CareTeam: identifier patient subject status category participant
 CodeSystem: identifier url version name status
 Communication: identifier patient subject status category sent sender recipient based-on
 CommunicationRequest: identifier patient subject status category based-on
+CompartmentDefinition: url version name status
 Composition: identifier patient subject status type date author
 ConceptMap: identifier url version name status
 Condition: identifier patient subject clinical-status category code onset-date encounter
