@@ -110,7 +110,7 @@ var auditParams = [...][2]string{{"action", "token"}, {"agent", "token"}, {"date
 func (a *API) auditRequest(q *Request, params url.Values) (*auditRequest, error) {
 	s := &auditRequest{applied: url.Values{}, sealed: params.Get("_cursor")}
 	s.q.Limit = search.DefaultCount
-	if s.sealed != "" {
+	if params.Has("_cursor") {
 		cur, err := a.cursors.Open(q.Principal.ClientID, auditEvent, s.sealed)
 		if err != nil {
 			return nil, err

@@ -94,6 +94,9 @@ func TestSearchHandling(t *testing.T) {
 	wantStatus(t, "strict", g.Do(t, "gp", "GET", "/fhir/Patient?shoe-size=44", "", "Prefer", "handling=strict"), 400)
 	r = g.Do(t, "gp", "GET", "/fhir/Patient?shoe-size=44&active=true", "", "Prefer", "handling=lenient")
 	wantStatus(t, "lenient", r, 200)
+	for _, path := range []string{"Patient", "Patient/_history", "_history", "AuditEvent"} {
+		wantStatus(t, path+" with an empty cursor", g.Do(t, map[bool]string{true: "auditor", false: "gp"}[path == "AuditEvent"], "GET", "/fhir/"+path+"?_cursor=", ""), 400)
+	}
 	res := resource(t, r)
 	if self := link(res, "self"); strings.Contains(self, "shoe") || !strings.Contains(self, "active=true") {
 		t.Errorf("self link %s does not say what was applied", self)

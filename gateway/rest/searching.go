@@ -119,7 +119,7 @@ func (q *Request) searchRequest(scope searchScope) (*searchRequest, error) {
 	s := &searchRequest{scope: scope, sealed: params.Get("_cursor")}
 	s.cursor.Total = -1
 	lenient := q.lenient()
-	if s.sealed != "" {
+	if params.Has("_cursor") {
 		count := params["_count"]
 		for n := range params {
 			if n != "_cursor" && n != "_count" && n != "_format" && n != "_pretty" {

@@ -3,6 +3,7 @@ package rest
 import (
 	"net/http"
 	"slices"
+	"strings"
 
 	"trellis.example/fhir"
 	"trellis.example/gateway/audit"
@@ -189,7 +190,7 @@ func (a *API) judged(c *checking) ([]fhir.Issue, error) {
 	if q.ID != "" && c.given && res.ID() != q.ID && c.mode == "update" {
 		issues = fhir.AsError(otherID(q.Type)).Issues
 	}
-	if c.profile == "" {
+	if c.profile == "" || strings.TrimSuffix(c.profile, "|4.0.1") == "http://hl7.org/fhir/StructureDefinition/"+q.Type { // judged by it anyway
 		return append(issues, a.Validate(q.Principal, res)...), nil
 	}
 	if a.ValidateAs != nil {
