@@ -30,6 +30,8 @@ type shelf struct {
 	once  sync.Once
 	make  func() []json.RawMessage
 	items []item // sorted by id
+	// params are those that an item has entries of.
+	params map[string]bool
 }
 
 type item struct {
@@ -66,6 +68,12 @@ func (c *Catalogue) of(typ string) []item {
 			s.items = append(s.items, c.item(typ, o))
 		}
 		slices.SortFunc(s.items, func(a, b item) int { return strings.Compare(a.Key.ID, b.Key.ID) })
+		s.params = map[string]bool{"_id": true, "_lastUpdated": true}
+		for _, it := range s.items {
+			for _, e := range it.index {
+				s.params[e.Param] = true
+			}
+		}
 		s.make = nil
 	})
 	return s.items

@@ -116,13 +116,25 @@ func (m *merge) items() {
 		if m.c.types[p.Type] == nil || !m.q.View.Sees(p.Type, access) {
 			continue
 		}
-		for _, it := range m.c.of(p.Type) {
+		items := m.c.of(p.Type)
+		if m.c.types[p.Type].misses(p.Where) {
+			continue
+		}
+		for _, it := range items {
 			if !seen[it.Key] && it.meets(p.Where) {
 				seen[it.Key] = true
 				m.found = append(m.found, placed{m.shown(it), store.SortKey(m.q.Sort, it.Key.ID, it.Updated.UnixMilli(), it.index)})
 			}
 		}
 	}
+}
+
+// misses reports that a clause is about a parameter that no item has, so that
+// none can meet it.
+func (s *shelf) misses(where []store.Clause) bool {
+	return slices.ContainsFunc(where, func(c store.Clause) bool {
+		return len(c.Together) == 0 && !c.Not && !c.Absent && !s.params[c.Param]
+	})
 }
 
 func (it item) meets(where []store.Clause) bool {
