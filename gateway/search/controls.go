@@ -9,8 +9,8 @@ import (
 	"trellis.example/gateway/store"
 )
 
-// controls are the parameters that shape the answer; each reports whether it
-// was understood and belongs in the self link.
+// controls are the parameters that shape the answer; each reports whether the
+// value, as it was sent, belongs in the self link.
 var controls = map[string]func(*parser, string) bool{
 	"_count":    (*parser).count,
 	"_total":    (*parser).total,
@@ -39,10 +39,11 @@ func (p *parser) count(v string) bool {
 		return false
 	}
 	p.q.Count = min(n, MaxCount)
+	p.q.Applied.Set("_count", strconv.Itoa(p.q.Count))
 	if p.q.Summary == SummaryCount {
 		p.q.Count = 0
 	}
-	return true
+	return false
 }
 
 // oneOf returns the position of v among the values, or -1 with a fault.

@@ -271,3 +271,14 @@ func TestSoundex(t *testing.T) {
 		}
 	}
 }
+
+// TestCountIsApplied: a page size above the largest is cut, and what was applied
+// says so.
+func TestCountIsApplied(t *testing.T) {
+	for asked, want := range map[string]string{"7": "7", "1000": "1000", "1001": "1000", "5000": "1000"} {
+		q, err := registry().Parse([]string{"Patient"}, url.Values{"_count": {asked}}, false)
+		if err != nil || q.Applied.Get("_count") != want {
+			t.Errorf("_count=%s: %v, %v; want %s", asked, q.Applied, err, want)
+		}
+	}
+}
