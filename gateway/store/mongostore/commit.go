@@ -13,6 +13,7 @@ type pending struct {
 	store.Commit
 	// names are what it touches; a group holds each name once.
 	names []string
+	named map[string]bool
 	docs  int // documents it will write, about
 	bytes int
 	// large are the originals whose chunks are written before the
@@ -45,11 +46,13 @@ func prepareCommit(c store.Commit) (*pending, error) {
 
 // name notes that the commit touches name; false when it does so already.
 func (p *pending) name(name string) bool {
-	for _, n := range p.names {
-		if n == name {
-			return false
-		}
+	if p.named[name] {
+		return false
 	}
+	if p.named == nil {
+		p.named = map[string]bool{}
+	}
+	p.named[name] = true
 	p.names = append(p.names, name)
 	return true
 }

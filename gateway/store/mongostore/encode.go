@@ -127,6 +127,7 @@ func (d *versionDoc) index(entries []store.Index) {
 	for i := range entries {
 		d.add(&entries[i], parties)
 	}
+	d.Terms, d.Exact = unique(d.Terms), unique(d.Exact)
 	d.Entries = packEntries(entries)
 }
 
@@ -142,7 +143,7 @@ func (d *versionDoc) add(ix *store.Index, parties []string) {
 		return
 	}
 	if ix.Kind == store.Token {
-		d.Exact = appendNew(d.Exact, exactTerm(ix.Param, ix.System, ix.Value))
+		d.Exact = append(d.Exact, exactTerm(ix.Param, ix.System, ix.Value))
 	}
 	heads := []string{""}
 	if ix.Common {
@@ -154,12 +155,22 @@ func (d *versionDoc) add(ix *store.Index, parties []string) {
 			d.Dates = append(d.Dates, rangeDoc{rangeName(h, d.Type, ix.Param, ix.Kind), ix.Low, ix.High})
 		case store.Point:
 			for _, cell := range ix.Cells() {
-				d.Terms = appendNew(d.Terms, term(h, d.Type, ix.Param, ix.Kind, cell))
+				d.Terms = append(d.Terms, term(h, d.Type, ix.Param, ix.Kind, cell))
 			}
 		default:
-			d.Terms = appendNew(d.Terms, term(h, d.Type, ix.Param, ix.Kind, ix.Value))
+			d.Terms = append(d.Terms, term(h, d.Type, ix.Param, ix.Kind, ix.Value))
 		}
 	}
+}
+
+// unique drops what came before. A version may have very many entries.
+func unique(list []string) []string {
+	seen := make(map[string]bool, len(list))
+	return slices.DeleteFunc(list, func(s string) bool {
+		again := seen[s]
+		seen[s] = true
+		return again
+	})
 }
 
 func appendNew(list []string, s string) []string {
@@ -259,3 +270,21 @@ func keyPrefix(k store.Key) string { return escape(k.Type) + "/" + escape(k.ID) 
 func claimID(scope, key string) string { return escape(scope) + "|" + short(key) }
 
 func docID(kind, id string) string { return escape(kind) + "|" + id }
+
+// maxDocument is the size of a document that every server takes, with some room
+// left: https://www.mongodb.com/docs/manual/reference/limits.
+const maxDocument = 16<<20 - 64<<10
+
+// size returns at least how many bytes the version takes as a document.
+func (d *versionDoc) size() int {
+	n := 1024 + len(d.ID) + len(d.Type) + len(d.Logical) + len(d.Access.Owner) + len(d.Entries) + len(d.Body)
+	for _, list := range [][]string{d.Viewers, d.Terms, d.Exact, d.Access.Parties, d.Access.Labels} {
+		for _, s := range list {
+			n += len(s) + 14 // its place in the array, at most six digits, and its length
+		}
+	}
+	for _, r := range d.Dates {
+		n += len(r.Param) + 56
+	}
+	return n
+}

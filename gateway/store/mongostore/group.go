@@ -55,9 +55,10 @@ func (g *groupCommit) write(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if g.verdict[i] = verdict; verdict == nil {
-			b.add(p, &g.present)
+		if verdict == nil {
+			verdict = b.add(p, &g.present)
 		}
+		g.verdict[i] = verdict
 	}
 	return b.write(ctx)
 }
@@ -213,18 +214,10 @@ type batch struct {
 	entries             []audit.Entry
 }
 
-func (b *batch) add(p *pending, now *present) {
-	for i := range p.Writes {
-		w := &p.Writes[i]
-		access := newAccessDoc(w.Access)
-		if w.Expect > 0 {
-			old := now.versions[versionID(w.Key, w.Expect)]
-			b.closing = append(b.closing, old.ID)
-			if isZero(w.Access) {
-				access = old.Access
-			}
-		}
-		b.versions = append(b.versions, newVersion(w, b.seq, access))
+// add takes a commit up, or refuses it when a document would be too large.
+func (b *batch) add(p *pending, now *present) error {
+	if err := b.addWrites(p, now); err != nil {
+		return err
 	}
 	for i := range p.Claims {
 		d := newClaimDoc(&p.Claims[i], b.seq)
@@ -238,6 +231,30 @@ func (b *batch) add(p *pending, now *present) {
 	}
 	b.blobs = append(b.blobs, p.blobWrites(b.s.now(), b.seq)...)
 	b.entries = append(b.entries, p.Audit...)
+	return nil
+}
+
+func (b *batch) addWrites(p *pending, now *present) error {
+	var closing []string
+	var versions []any
+	for i := range p.Writes {
+		w := &p.Writes[i]
+		access := newAccessDoc(w.Access)
+		if w.Expect > 0 {
+			old := now.versions[versionID(w.Key, w.Expect)]
+			closing = append(closing, old.ID)
+			if isZero(w.Access) {
+				access = old.Access
+			}
+		}
+		d := newVersion(w, b.seq, access)
+		if d.size() > maxDocument {
+			return store.ErrTooLarge
+		}
+		versions = append(versions, d)
+	}
+	b.closing, b.versions = append(b.closing, closing...), append(b.versions, versions...)
+	return nil
 }
 
 func replace(id string, doc any) mongo.WriteModel {

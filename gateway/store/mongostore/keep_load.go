@@ -65,7 +65,11 @@ func (l *loading) add(r *store.Record) error {
 	case r.Mark != nil:
 		l.mark = r.Mark
 	case r.Version != nil:
-		l.versions = append(l.versions, loadedVersion(r.Version))
+		d := loadedVersion(r.Version)
+		if d.size() > maxDocument {
+			return store.ErrTooLarge
+		}
+		l.versions = append(l.versions, d)
 	case r.Audit != nil:
 		l.audit = append(l.audit, r.Audit)
 	case r.Doc != nil:

@@ -106,6 +106,9 @@ func (r *reindexing) one(d *versionDoc) error {
 	}
 	again := &versionDoc{Type: d.Type, Logical: d.Logical, Access: d.Access}
 	again.index(entries)
+	if again.size()+len(d.Body) > maxDocument {
+		return store.ErrTooLarge
+	}
 	if !sameIndexes(d, again) {
 		r.models = append(r.models, mongo.NewUpdateOneModel().
 			SetFilter(bson.D{{Key: "_id", Value: d.ID}, {Key: "to", Value: int64(open)}}).
