@@ -13,10 +13,11 @@ import (
 )
 
 // How many groups of audit entries one step indexes, for which commits wait a
-// few milliseconds, and how often there is a step.
+// few milliseconds, and how often there are steps, between which commits go on.
+// Each step is a commit to disk, so there are few.
 const (
 	indexBatch = 64
-	indexEvery = 50 * time.Millisecond
+	indexEvery = 200 * time.Millisecond
 )
 
 // AuditEntries implements store.Store.
@@ -98,11 +99,24 @@ func (s *Store) indexBehind() {
 		if !s.unindexed.Swap(false) {
 			continue
 		}
-		// A failure is met again by the search that needs the index.
-		if more, err := s.indexStep(context.Background()); more || err != nil {
+		if more, err := s.indexSteps(); more || err != nil {
 			s.unindexed.Store(true)
 		}
 	}
+}
+
+// indexSteps indexes until nothing is left or the store is closed. A failure is
+// met again by the search that needs the index.
+func (s *Store) indexSteps() (more bool, err error) {
+	for more = true; more && err == nil; {
+		select {
+		case <-s.stop:
+			return true, nil
+		default:
+			more, err = s.indexStep(context.Background())
+		}
+	}
+	return more, err
 }
 
 // indexStep indexes the next groups of audit entries and reports whether there

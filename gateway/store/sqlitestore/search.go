@@ -225,6 +225,9 @@ func (s *search) show(c *candidate) (full bool) {
 		s.page.More = true
 		return true
 	}
+	if s.found == nil {
+		s.found = make([]*candidate, 0, min(s.q.Limit, 64))
+	}
 	s.found = append(s.found, c)
 	return false
 }
@@ -310,6 +313,9 @@ func (s *search) finish() error {
 	if err := s.loadBodies(); err != nil {
 		return err
 	}
+	if len(s.found) > 0 {
+		s.page.Versions = make([]store.Version, 0, len(s.found))
+	}
 	for _, c := range s.found {
 		v := c.version()
 		if s.q.KeysOnly {
@@ -339,9 +345,12 @@ func (s *search) loadBodies() error {
 		return nil
 	}
 	var ps []int64
-	at := map[int64]*candidate{}
+	var at map[int64]*candidate
 	for _, c := range s.found {
 		if !c.hasBody {
+			if at == nil {
+				at = map[int64]*candidate{}
+			}
 			at[c.pos] = c
 			ps = append(ps, c.pos)
 		}
