@@ -8,7 +8,7 @@ import (
 // Ordered returns a number that sorts as f does, for the Low and High of
 // numbers. NaN does not occur.
 func Ordered(f float64) int64 {
-	n := int64(math.Float64bits(f)) //nolint:gosec // the bits are what is wanted
+	n := int64(math.Float64bits(f))
 	if n < 0 {
 		return math.MinInt64 - n
 	}
@@ -48,7 +48,7 @@ func (a sortValue) less(b sortValue) bool { return a.n < b.n || a.n == b.n && a.
 // appendOrdered appends v so that bytes compare as values do, and no value is
 // the beginning of another.
 func appendOrdered(b []byte, v sortValue) []byte {
-	b = binary.BigEndian.AppendUint64(b, uint64(v.n)^(1<<63)) //nolint:gosec // the bits are what is wanted
+	b = binary.BigEndian.AppendUint64(b, uint64(v.n)^(1<<63))
 	for i := range len(v.text) {
 		if b = append(b, v.text[i]); v.text[i] == 0 {
 			b = append(b, 0xff)

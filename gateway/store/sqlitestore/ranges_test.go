@@ -12,7 +12,7 @@ import (
 // TestStretches checks, for ranges of every width and every way to ask, that
 // what holds has a row where it is looked for.
 func TestStretches(t *testing.T) {
-	rnd := rand.New(rand.NewPCG(1, 2)) //nolint:gosec // a test wants the same numbers each time
+	rnd := rand.New(rand.NewPCG(1, 2))
 	s := &search{q: store.Query{View: auth.SystemView()}, parties: []string{everyone}}
 	ends := func(k store.Kind) (low, high int64) {
 		low = rnd.Int64N(1000)*86_400_000 - 500*86_400_000

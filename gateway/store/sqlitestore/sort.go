@@ -63,7 +63,7 @@ func (s *search) setKey(c *candidate) error {
 	}
 	c.sort = store.SortKey(s.q.Sort, c.key.ID, c.updated, c.index)
 	if s.byCommit {
-		seq := uint64(seqOf(c.pos)) //nolint:gosec // it is not negative
+		seq := uint64(seqOf(c.pos))
 		if s.q.Sort[0].Descending {
 			seq = ^seq
 		}
@@ -246,9 +246,9 @@ func sortedNumber(key []byte, up bool) int64 {
 		n = ^n
 	}
 	if key[0] == commitOrder {
-		return int64(n) //nolint:gosec // as setKey made it
+		return int64(n)
 	}
-	return int64(n ^ 1<<63) //nolint:gosec // as store.SortKey made it
+	return int64(n ^ 1<<63)
 }
 
 // withoutValue is the first byte of a sort key that begins without a value.

@@ -120,8 +120,8 @@ func number(param string, n float64) store.Index {
 	return store.Index{Param: param, Kind: store.Number, Low: store.Ordered(n), High: store.Ordered(n)}
 }
 
-func numberIs(param, op string, n float64) store.Clause {
-	return store.Clause{Param: param, Kind: store.Number, Any: []store.Match{{Op: op, Low: store.Ordered(n), High: store.Ordered(n)}}}
+func numberIs(op string, n float64) store.Clause {
+	return store.Clause{Param: "num", Kind: store.Number, Any: []store.Match{{Op: op, Low: store.Ordered(n), High: store.Ordered(n)}}}
 }
 
 func together(clauses ...store.Clause) store.Clause { return store.Clause{Together: clauses} }
@@ -154,15 +154,15 @@ func testTogether(t *testing.T, f *fixture) {
 			where store.Clause
 			want  string
 		}{
-			{"A and 1", together(is("code", "s", "A"), numberIs("num", "eq", 1)), "match second many"},
-			{"1 and A", together(numberIs("num", "eq", 1), is("code", "s", "A")), "match second many"},
-			{"A and 2", together(is("code", "s", "A"), numberIs("num", "eq", 2)), "crossed"},
-			{"B and 1", together(is("code", "s", "B"), numberIs("num", "eq", 1)), "crossed"},
-			{"A and over 1", together(is("code", "s", "A"), numberIs("num", "gt", 1)), "crossed many"},
-			{"A or B, and 2", together(either, numberIs("num", "eq", 2)), "match crossed"},
+			{"A and 1", together(is("code", "s", "A"), numberIs("eq", 1)), "match second many"},
+			{"1 and A", together(numberIs("eq", 1), is("code", "s", "A")), "match second many"},
+			{"A and 2", together(is("code", "s", "A"), numberIs("eq", 2)), "crossed"},
+			{"B and 1", together(is("code", "s", "B"), numberIs("eq", 1)), "crossed"},
+			{"A and over 1", together(is("code", "s", "A"), numberIs("gt", 1)), "crossed many"},
+			{"A or B, and 2", together(either, numberIs("eq", 2)), "match crossed"},
 			{"A alone", together(is("code", "s", "A")), "match crossed second half many"},
-			{"what is not there", together(is("code", "s", "C"), numberIs("num", "eq", 1)), ""},
-			{"three", together(is("code", "s", "A"), numberIs("num", "eq", 1), numberIs("num", "eq", 5)), "many"},
+			{"what is not there", together(is("code", "s", "C"), numberIs("eq", 1)), ""},
+			{"three", together(is("code", "s", "A"), numberIs("eq", 1), numberIs("eq", 5)), "many"},
 		} {
 			f.gives(t, m.name+", "+c.what, store.Query{Type: typ, Where: m.clauses([]store.Clause{c.where})}, c.want)
 		}
@@ -180,7 +180,7 @@ func testTogetherAnd(t *testing.T, f *fixture) {
 		"two":   {code(1, "A"), silent(part(1, number("num", 2))), text(2, "smith"), token("id", "s", "1")},
 		"three": {code(1, "B"), silent(part(1, number("num", 1))), text(1, "smith"), token("id", "s", "2")},
 	})
-	a, one := common(is("code", "s", "A")), numberIs("num", "eq", 1)
+	a, one := common(is("code", "s", "A")), numberIs("eq", 1)
 	one.Silent = true
 	smith := store.Clause{Param: "text", Kind: store.Text, Any: []store.Match{{Value: "smi"}}}
 	f.gives(t, "common and silent", store.Query{Type: "Task", Where: []store.Clause{together(a, one)}}, "one")

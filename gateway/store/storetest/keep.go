@@ -111,7 +111,7 @@ func loadQueries() map[string]store.Query {
 		"common":   {Type: "Patient", Where: []store.Clause{common(is("status", "s", "y"))}},
 		"date":     {Type: "Task", Where: []store.Clause{{Param: "date", Kind: store.Date, Any: []store.Match{{Op: "ge", Low: 20, High: 20}}}}},
 		"text":     {Type: "Device", Where: []store.Clause{{Param: "name", Kind: store.Text, Any: []store.Match{{Value: "Smith", System: "Smith", Op: store.OpExact}}}}},
-		"together": {Type: "Task", Where: []store.Clause{together(is("code", "s", "A"), numberIs("num", "eq", 7))}},
+		"together": {Type: "Task", Where: []store.Clause{together(is("code", "s", "A"), numberIs("eq", 7))}},
 		"silent":   {Type: "Task", Where: []store.Clause{{Param: "patient", Kind: store.Reference, Silent: true, Any: []store.Match{{Value: "Patient/1"}}}}, Values: "patient"},
 		"sort":     {Type: "Task", Or: []store.Part{{Type: "Patient"}}, Sort: []store.Order{up("num", store.Number), down("date", store.Date)}},
 		"time":     {Type: "Task", Or: []store.Part{{Type: "Device"}}, Sort: []store.Order{down("_lastUpdated", store.Date)}},

@@ -137,7 +137,7 @@ func testSortOwn(t *testing.T, f *fixture) {
 		{"time, descending", down("_lastUpdated", store.Date), "e a c d b"},
 	} {
 		f.shows(t, c.what, store.Query{View: viewOf("a"), Type: "Task", Sort: []store.Order{c.order}}, c.want)
-		where := []store.Clause{numberIs("num", "ge", 1)}
+		where := []store.Clause{numberIs("ge", 1)}
 		want := strings.NewReplacer("d ", "", " d", "", "e ", "", " e", "").Replace(c.want)
 		f.shows(t, c.what+", of some", store.Query{View: viewOf("a"), Type: "Task", Where: where, Sort: []store.Order{c.order}}, want)
 	}
@@ -154,9 +154,9 @@ func testSortUnion(t *testing.T, f *fixture) {
 	f.shows(t, "text", q, "b p1 p2 d a p3 e c")
 	q.Sort = []store.Order{down("num", store.Number), up("name", store.Text)}
 	f.shows(t, "number descending, text", q, "b p1 a c d p2 p3 e")
-	twos := []store.Clause{numberIs("num", "eq", 2)}
+	twos := []store.Clause{numberIs("eq", 2)}
 	q = store.Query{View: viewOf("a"), Type: "Task", Where: twos, Sort: []store.Order{up("name", store.Text)},
-		Or: []store.Part{{Type: "Patient", Where: twos}, {Type: "Task", Where: []store.Clause{numberIs("num", "le", 1)}}, {Type: "Task", Where: twos}}}
+		Or: []store.Part{{Type: "Patient", Where: twos}, {Type: "Task", Where: []store.Clause{numberIs("le", 1)}}, {Type: "Task", Where: twos}}}
 	f.shows(t, "of some", q, "b p1 d a c")
 }
 

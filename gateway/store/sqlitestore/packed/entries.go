@@ -159,7 +159,7 @@ func (t *texts) uint() (n uint64) {
 
 func (t *texts) int() int64 {
 	n := t.uint()
-	return int64(n>>1) ^ -int64(n&1) //nolint:gosec // the zigzag of package binary
+	return int64(n>>1) ^ -int64(n&1)
 }
 
 func (t *texts) string() string {
@@ -181,7 +181,7 @@ func (t *texts) count(size int) int {
 		t.fail()
 		return 0
 	}
-	return int(n) //nolint:gosec // it is less than the bytes there are
+	return int(n)
 }
 
 func (t *texts) strings() []string {
