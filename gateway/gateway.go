@@ -90,6 +90,11 @@ func Open(ctx context.Context, c Config, log *slog.Logger) (_ *Gateway, err erro
 	if g.store, err = OpenStore(ctx, c, true, log); err != nil {
 		return nil, err
 	}
+	// A store that takes no commit (a restore into it was not finished) says so
+	// before anything listens.
+	if err := g.store.Ping(ctx); err != nil {
+		return nil, fmt.Errorf("open the store: %w", err)
+	}
 	if err := g.listen(ctx); err != nil {
 		return nil, err
 	}

@@ -165,6 +165,9 @@ func TestRestoreToAPoint(t *testing.T) {
 	if _, err := Restore(t.Context(), bytes.NewReader(b), empty(t), Point{Seq: 1 << 40}, index, nil); err == nil {
 		t.Error("a point after the end was accepted")
 	}
+	if _, err := Restore(t.Context(), bytes.NewReader(b), empty(t), Point{At: time.Date(2020, 1, 1, 0, 0, 0, 0, time.UTC)}, index, nil); err == nil {
+		t.Error("a point before the first commit was accepted")
+	}
 }
 
 // TestRestoreToAPointForgetsWhatCameLater: how far an import came, exports and

@@ -102,6 +102,9 @@ func (c *cut) survey(ctx context.Context, r io.Reader, p Point) (int64, error) {
 	if !p.At.IsZero() {
 		seq = byTime
 	}
+	if seq == 0 && !p.At.IsZero() {
+		return 0, fmt.Errorf("the backup has no commit as early as %s", p.At.Format(time.RFC3339))
+	}
 	for k, made := range first {
 		if made > seq {
 			c.keys[k], c.gone[k.ID] = true, true
