@@ -130,7 +130,7 @@ func (s *sending) lines(ctx context.Context, versions []store.Version) ([]byte, 
 			continue
 		}
 		body = appendLine(body, v.Body)
-		for _, p := range rest.Patients(v.Key, v.Body) {
+		for _, p := range rest.Patients(s.x.API.Registry, v.Key, v.Body) {
 			entry.Patients = append(entry.Patients, strings.Clone(p))
 		}
 	}

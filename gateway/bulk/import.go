@@ -384,7 +384,7 @@ func (run *importing) entry(writes []store.Write) audit.Entry {
 	seen := map[string]bool{}
 	for _, w := range writes {
 		e.Entities = append(e.Entities, fmt.Sprintf("%s/_history/%d", w.Key, w.Expect+1))
-		for _, p := range rest.Patients(w.Key, w.Body) {
+		for _, p := range rest.Patients(run.Registry, w.Key, w.Body) {
 			if !seen[p] {
 				seen[p] = true
 				e.Patients = append(e.Patients, strings.Clone(p))

@@ -88,7 +88,7 @@ func (x *Exporter) holds(j *job, v store.Version) bool {
 	if v.Deleted { // its document is gone, and with it whose it was
 		return j.Members == nil
 	}
-	whose := rest.Patients(v.Key, v.Body)
+	whose := rest.Patients(x.API.Registry, v.Key, v.Body)
 	if slices.ContainsFunc(whose, j.of) {
 		return true
 	}

@@ -296,7 +296,7 @@ func (b *builder) frame(ctx context.Context, docVersion int) {
 func patients(writes []store.Write) []string {
 	var out []string
 	for _, w := range writes {
-		for _, p := range rest.Patients(w.Key, w.Body) {
+		for _, p := range rest.Patients(nil, w.Key, w.Body) {
 			if !slices.Contains(out, p) {
 				out = append(out, p)
 			}

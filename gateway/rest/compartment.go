@@ -63,7 +63,7 @@ func (q *Request) compartmentOf(of store.Key) error {
 		err = gone()
 	}
 	if err == nil {
-		q.addPatients(Patients(v.Key, v.Body))
+		q.addPatients(q.patientsOf(v.Key, v.Body))
 	}
 	return err
 }

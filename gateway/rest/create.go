@@ -145,7 +145,7 @@ func (a *API) change(q *Request, res fhir.Resource, old *store.Version, w *store
 	q.entry.Entities, q.entry.Patients = nil, nil
 	for _, x := range c.Writes {
 		q.entry.Entities = append(q.entry.Entities, versionName(x.Key, x.Expect+1))
-		for _, p := range Patients(x.Key, x.Body) {
+		for _, p := range q.patientsOf(x.Key, x.Body) {
 			if !slices.Contains(q.entry.Patients, p) {
 				q.entry.Patients = append(q.entry.Patients, p)
 			}

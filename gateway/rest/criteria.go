@@ -152,7 +152,7 @@ func (q *Request) ifNoneExist() (*criteria, error) {
 // found answers a conditional create with what is there.
 func (q *Request) found(v store.Version) (Response, error) {
 	q.entry.Entities = []string{versionName(v.Key, v.Number)}
-	q.entry.Patients = Patients(v.Key, v.Body)
+	q.entry.Patients = q.patientsOf(v.Key, v.Body)
 	if err := q.record(); err != nil {
 		return Response{}, err
 	}

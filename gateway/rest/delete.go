@@ -155,7 +155,7 @@ func (d *deletion) commit(found []store.Version) store.Commit {
 	e.Entities, e.Patients = nil, nil
 	for _, v := range found {
 		e.Entities = append(e.Entities, v.Key.String())
-		d.q.addPatients(Patients(v.Key, v.Body))
+		d.q.addPatients(d.q.patientsOf(v.Key, v.Body))
 		c.Writes = append(c.Writes, store.Write{View: d.q.Principal.View("delete"), Key: v.Key, Expect: v.Number, Deleted: true, Updated: d.api.now()})
 	}
 	c.Audit = []audit.Entry{*e}

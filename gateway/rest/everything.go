@@ -231,11 +231,11 @@ func (e *everything) bundle(p everyPage) (*bundle, error) {
 		}
 	}
 	for _, v := range p.match {
-		e.addPatients(Patients(v.Key, v.Body))
+		e.addPatients(e.patientsOf(v.Key, v.Body))
 		b.found(e.api.base, v.Key, v.Body, modeMatch)
 	}
 	for _, v := range p.include {
-		e.addPatients(Patients(v.Key, v.Body))
+		e.addPatients(e.patientsOf(v.Key, v.Body))
 		b.found(e.api.base, v.Key, v.Body, modeInclude)
 	}
 	if len(p.issues) > 0 {

@@ -218,7 +218,7 @@ func (a *API) historyBundle(q *Request, w *historyWalk, page store.Page) (*bundl
 	}
 	back := broughtBack(page.Versions)
 	for _, v := range page.Versions {
-		q.addPatients(Patients(v.Key, v.Body))
+		q.addPatients(q.patientsOf(v.Key, v.Body))
 		b.version(a.base, v, back[v.Key] == v.Number)
 	}
 	return b, nil

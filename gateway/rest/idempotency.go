@@ -158,7 +158,7 @@ func (o *once) replay(claim store.Claim) (Response, error) {
 	}
 	if err == nil && !v.Deleted {
 		resp.Body = v.Body
-		q.entry.Patients = Patients(k, v.Body)
+		q.entry.Patients = q.patientsOf(k, v.Body)
 	}
 	q.entry.Entities = []string{versionName(k, first.Version)}
 	if err := q.record(); err != nil {

@@ -32,7 +32,7 @@ func (a *API) Meta() *Operation {
 			return Response{}, err
 		}
 		q.entry.Entities[0] = versionName(v.Key, v.Number)
-		q.entry.Patients = Patients(v.Key, v.Body)
+		q.entry.Patients = q.patientsOf(v.Key, v.Body)
 		return q.metaAnswer([]byte(gjson.GetBytes(v.Body, "meta").Raw))
 	}}
 }

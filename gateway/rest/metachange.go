@@ -72,7 +72,7 @@ func (a *API) replaceMeta(q *Request, once *once, arg fhir.Value, add bool) (Res
 		return withMeta(res, changed)
 	})
 	if errors.Is(err, errSame) {
-		q.entry.Patients = Patients(same.Key, same.Body)
+		q.entry.Patients = q.patientsOf(same.Key, same.Body)
 		return q.preferred(versioned(http.StatusOK, *same), nil), q.record()
 	}
 	return resp, err

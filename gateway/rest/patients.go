@@ -6,6 +6,7 @@ import (
 
 	"github.com/tidwall/gjson"
 
+	"trellis.example/gateway/search"
 	"trellis.example/gateway/store"
 )
 
@@ -21,8 +22,9 @@ var patientAt = map[string]string{
 }
 
 // Patients returns the keys of the Patients that a stored resource is about, for
-// the audit: none, one, or those who take part in an Appointment.
-func Patients(k store.Key, body []byte) (out []string) {
+// the audit: none, one, or those who take part in an Appointment. reg knows which
+// absolute references are to this server; nil takes relative ones only.
+func Patients(reg *search.Registry, k store.Key, body []byte) (out []string) {
 	if k.Type == "Patient" {
 		return []string{k.String()}
 	}
@@ -32,17 +34,24 @@ func Patients(k store.Key, body []byte) (out []string) {
 	}
 	found := gjson.GetBytes(body, at)
 	if !found.IsArray() {
-		return addPatient(nil, found.String())
+		return addPatient(reg, nil, found.String())
 	}
 	for _, one := range found.Array() {
-		out = addPatient(out, one.String())
+		out = addPatient(reg, out, one.String())
 	}
 	return out
 }
 
-func addPatient(out []string, ref string) []string {
+func addPatient(reg *search.Registry, out []string, ref string) []string {
+	if reg != nil && strings.Contains(ref, "://") {
+		ref = reg.Local(ref)
+	}
 	if ref, _, _ = strings.Cut(ref, "/_history/"); strings.HasPrefix(ref, "Patient/") && !slices.Contains(out, ref) {
 		out = append(out, ref)
 	}
 	return out
+}
+
+func (q *Request) patientsOf(k store.Key, body []byte) []string {
+	return Patients(q.api.Registry, k, body)
 }

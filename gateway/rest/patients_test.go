@@ -2,6 +2,7 @@ package rest
 
 import (
 	"slices"
+	"strings"
 	"testing"
 
 	"trellis.example/fhir/definitions"
@@ -21,8 +22,23 @@ func TestPatientsOfEveryHeldType(t *testing.T) {
 			t.Errorf("%s belongs to patients, and none would be named", h.Type)
 		}
 	}
-	got := Patients(store.Key{Type: "Appointment", ID: "a"}, []byte(`{"participant":[{"actor":{"display":"x"}},{"actor":{"reference":"Patient/1"}},{"actor":{"reference":"Location/2"}},{"actor":{"reference":"Patient/3/_history/1"}},{"actor":{"reference":"Patient/1"}}]}`))
+	got := Patients(nil, store.Key{Type: "Appointment", ID: "a"}, []byte(`{"participant":[{"actor":{"display":"x"}},{"actor":{"reference":"Patient/1"}},{"actor":{"reference":"Location/2"}},{"actor":{"reference":"Patient/3/_history/1"}},{"actor":{"reference":"Patient/1"}}]}`))
 	if !slices.Equal(got, []string{"Patient/1", "Patient/3"}) {
 		t.Errorf("an Appointment is about %v", got)
+	}
+}
+
+// TestPatientsByURL: an absolute reference to this server names one of its
+// Patients, one to another server none.
+func TestPatientsByURL(t *testing.T) {
+	reg := search.NewRegistry(definitions.R4(), "https://gw.example/fhir")
+	for ref, want := range map[string]string{
+		"https://gw.example/fhir/Patient/1": "Patient/1", "https://gw.example/fhir/Patient/1/_history/2": "Patient/1",
+		"Patient/1": "Patient/1", "https://other.example/fhir/Patient/1": "", "urn:uuid:6f3c0d1e-0000-4000-8000-000000000000": "",
+	} {
+		got := strings.Join(Patients(reg, store.Key{Type: "Condition", ID: "c"}, []byte(`{"subject":{"reference":"`+ref+`"}}`)), " ")
+		if got != want {
+			t.Errorf("%s: %q, want %q", ref, got, want)
+		}
 	}
 }

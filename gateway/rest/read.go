@@ -90,7 +90,7 @@ func (q *Request) show(v store.Version, err error, as *shape) (Response, error) 
 	if v.Deleted {
 		return Response{}, gone()
 	}
-	q.entry.Patients = Patients(v.Key, v.Body)
+	q.entry.Patients = q.patientsOf(v.Key, v.Body)
 	if q.Version == "" {
 		q.entry.Entities[0] = versionName(v.Key, v.Number)
 	}

@@ -258,7 +258,7 @@ func (a *API) searchEntry(q *Request, b *bundle, v store.Version, as *shape, mod
 	if err != nil {
 		return err
 	}
-	q.addPatients(Patients(v.Key, v.Body))
+	q.addPatients(q.patientsOf(v.Key, v.Body))
 	b.found(a.base, v.Key, body, mode)
 	return nil
 }

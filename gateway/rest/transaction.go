@@ -375,7 +375,7 @@ func (tx *transaction) audit() []audit.Entry {
 		}
 		e := &entries[i]
 		e.Entities = append(e.Entities, versionName(w.Key, w.Expect+1))
-		for _, p := range Patients(w.Key, body) {
+		for _, p := range Patients(tx.api.Registry, w.Key, body) {
 			if !patients[i][p] {
 				patients[i][p] = true
 				e.Patients = append(e.Patients, p)
@@ -409,7 +409,7 @@ func (tx *transaction) foundNames() (out, patients []string) {
 	for _, e := range tx.entries {
 		if e.found && e.old != nil {
 			out = append(out, versionName(e.key, e.old.Number))
-			patients = append(patients, Patients(e.key, e.old.Body)...)
+			patients = append(patients, Patients(tx.api.Registry, e.key, e.old.Body)...)
 		}
 	}
 	slices.Sort(patients)

@@ -176,7 +176,7 @@ func (a *API) instance(c *checking) (*store.Version, error) {
 	if v.Deleted {
 		return nil, gone()
 	}
-	q.entry.Patients = Patients(v.Key, v.Body)
+	q.entry.Patients = q.patientsOf(v.Key, v.Body)
 	return &v, nil
 }
 

@@ -53,6 +53,13 @@ func (x *extractor) embedded(v fhir.Value, p *Param) {
 	}
 }
 
+// Local returns a literal reference as "Type/id" when it points to this server,
+// without its version; others as they are.
+func (r *Registry) Local(ref string) string {
+	value, _ := splitReference(ref, r.base)
+	return value
+}
+
 // splitReference returns a reference as it is indexed: without its version,
 // relative when it points to this server, "" for one inside the document; and
 // the same with the version when it has one.
