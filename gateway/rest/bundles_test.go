@@ -376,3 +376,18 @@ func TestTransactionPatchesAreBounded(t *testing.T) {
 	wantStatus(t, "too much together", g.Do(t, "gp", "POST", "/fhir", bundle("transaction", entries...)), 413)
 	wantStatus(t, "one", g.Do(t, "gp", "POST", "/fhir", bundle("transaction", entries[0])), 200)
 }
+
+// TestTransactionOfManyValues: one transaction does not hold the store's writer
+// for a long time.
+func TestTransactionOfManyValues(t *testing.T) {
+	g := start(t, servertest.Options{})
+	var entries []string
+	for p := range 5 {
+		ids := make([]string, 45_000)
+		for i := range ids {
+			ids[i] = fmt.Sprintf(`{"value":"%d-%d"}`, p, i)
+		}
+		entries = append(entries, `{"resource":{"resourceType":"Patient","identifier":[`+strings.Join(ids, ",")+`]},"request":{"method":"POST","url":"Patient"}}`)
+	}
+	wantStatus(t, "many values", g.Do(t, "gp", "POST", "/fhir", bundle("transaction", entries...)), 413)
+}

@@ -160,8 +160,26 @@ func (tx *transaction) try() error {
 	if len(tx.commit.Writes) == 0 && !tx.once.Given() {
 		return tx.q.record()
 	}
+	if err := tx.bounded(); err != nil {
+		return err
+	}
 	_, err := tx.api.Store.Commit(tx.q.Context(), tx.commit)
 	return err
+}
+
+// maxTxIndex bounds the index entries of one transaction: it keeps the store's
+// writer from everybody else.
+const maxTxIndex = 200_000
+
+func (tx *transaction) bounded() error {
+	n := 0
+	for _, w := range tx.commit.Writes {
+		n += len(w.Index)
+	}
+	if n > maxTxIndex {
+		return fhir.Errorf(fhir.TooLong, "the resources of the transaction would be found by more than %d values together; send it in parts", maxTxIndex)
+	}
+	return nil
 }
 
 // inOrder calls f for the entries that change something, in the order in which
