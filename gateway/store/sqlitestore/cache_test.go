@@ -23,6 +23,7 @@ func withCache(size int) Option { return func(o *options) { o.cache = size } }
 const tinyCache = cacheShards * 2 * 2500
 
 func TestContractTinyCache(t *testing.T) {
+	t.Parallel() // it mostly waits for the disk
 	storetest.Run(t, func(t *testing.T, clock *storetest.Clock) storetest.Opened {
 		dir := t.TempDir()
 		return storetest.Opened{

@@ -167,6 +167,7 @@ func costCases(n int) []costCase {
 // returned + 100, whatever lies in the store; the exceptions have their cap in
 // the table.
 func TestCost(t *testing.T) {
+	t.Parallel()
 	n := 100_000
 	if testing.Short() {
 		n = 25_000

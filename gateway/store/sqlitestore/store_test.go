@@ -32,6 +32,7 @@ func open(t testing.TB, dir string, opts ...Option) *Store {
 }
 
 func TestContract(t *testing.T) {
+	t.Parallel() // it mostly waits for the disk
 	storetest.Run(t, func(t *testing.T, clock *storetest.Clock) storetest.Opened {
 		dir := t.TempDir()
 		return storetest.Opened{

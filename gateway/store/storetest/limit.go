@@ -34,7 +34,7 @@ func testTooLarge(t *testing.T, f *fixture) {
 	}
 	for name, c := range map[string]store.Commit{
 		"entries": {Writes: []store.Write{entries}},
-		"body": {Writes: []store.Write{w}}, "answer": {Claims: []store.Claim{claim}}, "payload": {Events: []store.Event{event}},
+		"body":    {Writes: []store.Write{w}}, "answer": {Claims: []store.Claim{claim}}, "payload": {Events: []store.Event{event}},
 		"doc": {Docs: []store.DocWrite{{Kind: "k", ID: "i", Body: noise(store.MaxBody + 1)}}},
 	} {
 		_, err := f.Commit(ctx(t), c)
