@@ -45,7 +45,7 @@ func (s *session) fill(ctx context.Context, size int) error {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return err
 	}
-	defer os.RemoveAll(dir)
+	defer func() { _ = os.RemoveAll(dir) }() // the whole run's folder is removed too
 	if n := size / len(heldTypes()); n > len(s.persons) {
 		s.persons = nhsNumbers(n)
 	}

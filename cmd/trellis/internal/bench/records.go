@@ -56,7 +56,7 @@ func (p person) holder() string {
 // do, because a store that is filled in the order of its keys is filled with
 // less work than it really is.
 func (p person) id(kind int) string {
-	a := scatter(uint64(p)*4 + uint64(kind)) //nolint:gosec // neither is negative
+	a := scatter(uint64(p)*4 + uint64(kind))
 	b := scatter(a)
 	var raw [16]byte
 	for i := range 8 {
@@ -178,7 +178,7 @@ func writeFile(path string, write func(io.Writer) (int, error)) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	defer f.Close()
+	defer func() { _ = f.Close() }() // once more, when something failed before
 	w := bufio.NewWriterSize(f, 1<<20)
 	n, err := write(w)
 	if err != nil {
