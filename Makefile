@@ -32,7 +32,7 @@ test-race: ## Run the tests under the race detector (needs a C compiler)
 test-mongo: ## Run the suite against a real three-node MongoDB replica set (needs Docker)
 	docker compose -p trellis-test up -d --wait
 	TRELLIS_TEST_MONGODB='mongodb://127.0.0.1:27017,127.0.0.1:27018,127.0.0.1:27019/?replicaSet=trellis' \
-		$(GO) test -count=1 ./...; status=$$?; docker compose -p trellis-test down -v; exit $$status
+		$(GO) test -count=1 -timeout 25m ./...; status=$$?; docker compose -p trellis-test down -v; exit $$status
 
 clients: build ## Run the FHIR clients of others against the binary (needs npm and Node 20.19 or newer)
 	cd conformance/clients && npm ci --silent && npm test
