@@ -23,6 +23,9 @@ func withCache(size int) Option { return func(o *options) { o.cache = size } }
 const tinyCache = cacheShards * 2 * 2500
 
 func TestContractTinyCache(t *testing.T) {
+	if testing.Short() {
+		t.Skip("-short: the contract is kept with the usual cache; that the smallest one keeps it too is unproven")
+	}
 	t.Parallel() // it mostly waits for the disk
 	storetest.Run(t, func(t *testing.T, clock *storetest.Clock) storetest.Opened {
 		dir := t.TempDir()
