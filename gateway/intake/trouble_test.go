@@ -188,7 +188,7 @@ func TestRowInTrouble(t *testing.T) {
 		{"too large", func() error { return store.ErrTooLarge }, "larger than the store keeps"},
 		{"unknown", func() error { return os.ErrInvalid }, "internal error"},
 		// A panic on purpose: it refuses its row alone and shows no value.
-		{"panic", func() error { panic("holds Placeholder") }, "internal error"},
+		{"panic", func() error { panic("holds Placeholder") }, "internal error"}, // on purpose: what a panic says reaches no partner
 		{"store away", func() error { return store.ErrUnavailable }, ""},
 	}
 	for _, tt := range tests {

@@ -193,7 +193,7 @@ func TestPanicIsAnswered(t *testing.T) {
 	var n atomic.Int64
 	s := &Server{Reject: rejectWith, Handler: func(ctx context.Context, p Peer, msg []byte) []byte {
 		if n.Add(1) == 1 {
-			panic("broken") // on purpose: the server must outlive its handler
+			panic("broken") // on purpose: the server must outlive a handler that panics
 		}
 		return echo(ctx, p, msg)
 	}}
