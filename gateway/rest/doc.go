@@ -12,7 +12,8 @@
 //   - Every error is an OperationOutcome that names each fault at its place and
 //     shows no value; nothing of a refused request is stored.
 //   - Nothing is ignored silently: a header, parameter or media type that is
-//     not supported is refused, and says what is.
+//     not supported is refused, and says what is. A preference (Prefer) that
+//     is not known is passed over, as RFC 7240 has it.
 //   - A walk over pages shows the store as it was when the walk began: nothing
 //     twice, nothing left out, what is included and chained as of that moment.
 //   - A part of a resource (_summary, _elements) keeps the bytes of what it shows
@@ -21,9 +22,8 @@
 // # Searching
 //
 // Without _sort, results come newest first, by the time of their last change.
-// Bundle.total is given when one page holds everything, when a selective
-// parameter (an identifier, a reference, a name) is among the conditions, or
-// when _total=accurate asks for it: counting looks at every match. A page may
+// Bundle.total is given when the first page holds everything, or when
+// _total=accurate asks for it: counting looks at every match. A page may
 // be shorter than _count when its resources are large; only a missing next link
 // means the end.
 //

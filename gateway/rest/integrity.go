@@ -69,7 +69,7 @@ func referred(names []string) error {
 // referrers returns some of the resources that will refer to the key.
 func (a *API) referrers(ctx context.Context, k store.Key, going map[store.Key]bool, pending *overlay) ([]store.Version, error) {
 	var out []store.Version
-	parts := slices.DeleteFunc(a.referringParts(k), func(p store.Part) bool { return p.Type == "Provenance" || p.Type == auditEvent })
+	parts := slices.DeleteFunc(a.Registry.Referrers(k), func(p store.Part) bool { return p.Type == "Provenance" || p.Type == auditEvent })
 	for len(parts) > 0 && len(out) < maxReferrers {
 		n := min(len(parts), maxParts)
 		page, err := a.Store.Search(ctx, store.Query{View: auth.SystemView(), Type: parts[0].Type, Where: parts[0].Where, Or: parts[1:n],
@@ -92,6 +92,3 @@ func (a *API) referrers(ctx context.Context, k store.Key, going map[store.Key]bo
 
 // maxParts is how many alternatives one query has.
 const maxParts = 64
-
-// referringParts are the searches that find what refers to the key.
-func (a *API) referringParts(k store.Key) []store.Part { return a.Registry.Referrers(k) }
