@@ -71,6 +71,17 @@ type Issue struct {
 	// Rule is the id of the rule that was broken, such as "ele-1" or a map's
 	// rule id.
 	Rule string
+	// Expected says what would have been accepted, in a few words: "a date
+	// YYYY-MM-DD", "a code of the value set …".
+	Expected string
+	// Found is the class of what stands there instead, such as "a string" or
+	// "2 values"; never a value of the document.
+	Found string
+	// Profile is the line that makes the rule: the canonical of a
+	// StructureDefinition with version, "#" and an element id.
+	Profile string
+	// Hint says what to do about it, in one sentence.
+	Hint string
 }
 
 // Coding is a code with its system.

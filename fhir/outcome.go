@@ -4,10 +4,11 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// Outcome returns the issues as an OperationOutcome in JSON. The place in the
-// sender's document and the rule id stand in the extensions
-// https://trellis.example/fhir/StructureDefinition/issue-source and
-// issue-rule, because R4 has no element for them.
+// Outcome returns the issues as an OperationOutcome in JSON. What R4 has no
+// element for stands in extensions whose URLs begin with
+// https://trellis.example/fhir/StructureDefinition/: issue-source (the place in
+// the sender's document), issue-rule, issue-expected, issue-found,
+// issue-profile and issue-hint.
 func Outcome(issues []Issue) []byte {
 	b := append(make([]byte, 0, 256), `{"resourceType":"OperationOutcome","issue":[`...)
 	if len(issues) == 0 {
@@ -50,12 +51,11 @@ func appendIssue(b []byte, is Issue) []byte {
 }
 
 func appendIssueExtensions(b []byte, is Issue) []byte {
-	if is.Source == "" && is.Rule == "" {
-		return b
-	}
-	b = append(b, `"extension":[`...)
-	sep := ""
-	for _, x := range [2][2]string{{"issue-source", is.Source}, {"issue-rule", is.Rule}} {
+	sep := `"extension":[`
+	for _, x := range [...][2]string{
+		{"issue-source", is.Source}, {"issue-rule", is.Rule}, {"issue-expected", is.Expected},
+		{"issue-found", is.Found}, {"issue-profile", is.Profile}, {"issue-hint", is.Hint},
+	} {
 		if x[1] == "" {
 			continue
 		}
@@ -66,6 +66,9 @@ func appendIssueExtensions(b []byte, is Issue) []byte {
 		b = AppendString(b, x[1])
 		b = append(b, '}')
 		sep = ","
+	}
+	if sep != "," {
+		return b
 	}
 	return append(b, `],`...)
 }

@@ -103,6 +103,9 @@ func (w *walk) resourceAt(v fhir.Value, contained bool) {
 		w.locals = w.locals[:first]
 	}
 	w.profiles(v, typ.Text())
+	if typ.Text() == "QuestionnaireResponse" {
+		w.answers(v)
+	}
 	if n.special == isBundle { // what an entry indexed stays for the next
 		w.dropAddresses()
 		w.bundle, w.fullURLs = outer.bundle, outer.fullURLs
