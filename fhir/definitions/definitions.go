@@ -68,8 +68,22 @@ type Element struct {
 	// such as "Questionnaire.item".
 	ContentRef string
 	// ValueSet is the URL of the value set of a required (or maximum) binding.
-	ValueSet    string
+	ValueSet string
+	// Binding is the element's binding; its Strength is "" where there is none,
+	// and where it is only an example.
+	Binding     Binding
 	Constraints []Constraint
+}
+
+// A Binding says which codes an element should have.
+type Binding struct {
+	// Strength is required, extensible or preferred, or "".
+	Strength string
+	// ValueSet is the canonical URL of the value set, without version.
+	ValueSet string
+	// Max is the value set that is required whatever the strength
+	// (elementdefinition-maxValueSet), or "".
+	Max string
 }
 
 // Name returns the last part of the path without "[x]".
