@@ -1,6 +1,7 @@
 package profiles
 
 import (
+	"context"
 	"embed"
 	"encoding/json"
 	"fmt"
@@ -9,6 +10,8 @@ import (
 
 	"trellis.example/fhir"
 	"trellis.example/fhir/definitions"
+	"trellis.example/profiles/snapshot"
+	"trellis.example/profiles/terminology"
 )
 
 //go:embed data
@@ -32,13 +35,41 @@ type Options struct {
 	// meta.profile still count.
 	BaseOnly bool
 	// Profiles are canonicals the document must follow besides: a partner's
-	// agreement.
+	// agreement, which is a minimum. One for another type is passed over.
 	Profiles []string
+	// Remote is asked, after the walk and within one time limit, about codes that
+	// cannot be decided from what is embedded; nil: such codes are not remarked
+	// on. Context bounds its questions; nil means [context.Background].
+	Remote  terminology.Remote
+	Context context.Context //nolint:containedctx // options live for one call
+	// Resolve finds what a literal reference names, outside the document; nil:
+	// such references are not followed. When it is set, a literal reference must
+	// lead to a resource of the right type that follows its target profile.
+	Resolve func(reference string) (fhir.Resource, bool)
+	// Questionnaire finds questionnaires held elsewhere; ours are known anyway.
+	Questionnaire func(canonical string) (fhir.Resource, bool)
+	// Explain is called for each element that a profile looks at, in the order
+	// of the walk; nil: for none.
+	Explain func(line Explanation)
+}
+
+// An Explanation says what a profile asks of one element of the document. It
+// holds no value of the document.
+type Explanation struct {
+	// Path is the FHIRPath of the element in the document.
+	Path string
+	// Profile is the line that was applied: url|version#element.id.
+	Profile string
+	// Checks say what was looked at, such as "1..1" or "pattern".
+	Checks []string
+	// Slice is the slice that the element was found to be in, or "".
+	Slice string
 }
 
 // A Validator judges documents. It is immutable and safe for concurrent use.
 type Validator struct {
 	nodes   nodes
+	codes   *terminology.Service
 	element *node               // the id and extensions of primitives
 	list    []*profile          // by URL
 	byURL   map[string]*profile // ours
@@ -54,8 +85,19 @@ type Profile struct {
 
 // New returns a validator with our profiles. Tables are compiled when a type is
 // first seen.
-func New() (*Validator, error) {
+func New() (*Validator, error) { return NewWith() }
+
+// NewWith returns a validator with our profiles and with definitions of a user:
+// StructureDefinition, ValueSet, CodeSystem, ConceptMap and Questionnaire. They
+// may not replace a url|version of ours. A fault in them is an error that names
+// the definition and its element.
+func NewWith(extra ...fhir.Resource) (*Validator, error) {
+	codes, err := terminology.New(definitions.R4(), extra)
+	if err != nil {
+		return nil, err
+	}
 	v := &Validator{nodes: nodes{defs: definitions.R4()}, byURL: map[string]*profile{}, byType: map[string]*profile{}}
+	v.codes = codes
 	v.element = v.nodes.of(v.nodes.defs.Table("Element"))
 	files, err := data.ReadDir("data")
 	if err != nil {
@@ -98,6 +140,17 @@ func (v *Validator) Profiles() []Profile {
 	}
 	return out
 }
+
+// Structures returns the snapshots of our profiles and extensions, of those that
+// stand in for UK Core's, and of a user's, in order of URL and version.
+func (v *Validator) Structures() []*snapshot.Structure { return nil }
+
+// Structure returns the snapshot of one of [Validator.Structures]: without a
+// version, the newest; nil when there is none.
+func (v *Validator) Structure(string) *snapshot.Structure { return nil }
+
+// Terminology returns the code systems and value sets that codes are checked by.
+func (v *Validator) Terminology() *terminology.Service { return v.codes }
 
 // Knows reports whether a canonical, with or without version, is a profile of
 // ours: what a partner's agreement may name in [Options].
