@@ -21,6 +21,8 @@ type Definitions struct {
 	params       map[string][]*SearchParam // by base type
 	compartments map[string]map[string][]string
 	modifiers    []string
+	codes        codeTable
+	extensions   extensionTable
 }
 
 type lazyType struct {

@@ -15,7 +15,8 @@ import (
 // empty fields left out:
 //
 //	T name kind[a] base regex                      a type; "a": abstract
-//	E path min max flags types valueset contentref an element of it
+//	E path min max flags types valueset contentref strength set max
+//	                                               an element of it
 //	I key e|w expression human                     an invariant of the line above
 //	M url                                          a modifier extension of R4
 //	V url e|x why                                  a value set; "x": open
@@ -35,7 +36,9 @@ const (
 )
 
 // Text returns the embedded tables as text.
-func Text() string {
+func Text() string { return unpack(compressed) }
+
+func unpack(compressed []byte) string {
 	z, err := gzip.NewReader(bytes.NewReader(compressed))
 	if err != nil {
 		panic(fmt.Sprintf("embedded definitions: %v", err)) // a broken build, not input
@@ -172,19 +175,42 @@ func parseType(text string) Type {
 }
 
 func parseElement(rest string) Element {
-	f := fields(rest, 7)
-	e := Element{Path: f[0], ContentRef: f[6], ValueSet: f[5]}
+	f := fields(rest, 10)
+	e := Element{Path: f[0], ContentRef: f[6], ValueSet: valueSetURL(f[5])}
 	e.Min, e.Max = number(f[1]), number(f[2])
 	e.Modifier, e.Summary = strings.Contains(f[3], "m"), strings.Contains(f[3], "s")
-	if e.ValueSet != "" && !strings.Contains(e.ValueSet, ":") {
-		e.ValueSet = valueSetBase + e.ValueSet
-	}
-	for _, t := range list(f[4], "|") {
+	e.Types, e.Binding = parseTypes(f[4]), parseBinding(f[7:])
+	return e
+}
+
+func parseTypes(text string) []TypeRef {
+	var out []TypeRef
+	for _, t := range list(text, "|") {
 		t, targets, _ := strings.Cut(t, ">")
 		code, profiles, _ := strings.Cut(t, "<")
-		e.Types = append(e.Types, TypeRef{Code: code, Profiles: list(profiles, ","), Targets: list(targets, ",")})
+		out = append(out, TypeRef{Code: code, Profiles: list(profiles, ","), Targets: list(targets, ",")})
 	}
-	return e
+	return out
+}
+
+func parseBinding(f []string) Binding {
+	b := Binding{ValueSet: valueSetURL(f[1]), Max: valueSetURL(f[2])}
+	switch f[0] {
+	case "r":
+		b.Strength = "required"
+	case "e":
+		b.Strength = "extensible"
+	case "p":
+		b.Strength = "preferred"
+	}
+	return b
+}
+
+func valueSetURL(s string) string {
+	if s == "" || strings.Contains(s, ":") {
+		return s
+	}
+	return valueSetBase + s
 }
 
 // number reads a cardinality; -1 stands for "*".

@@ -103,8 +103,8 @@ func flatten(list []concept) []string {
 	return out
 }
 
-// descendants lists the codes below root, by nesting and by the subsumedBy
-// property with which the v3 systems give a second parent.
+// descendants lists the codes below root, by nesting and by the child property
+// with which the v3 systems give a code a second parent.
 func descendants(list []concept, root string, self bool) []string {
 	parents := map[string][]string{}
 	walk(list, "", parents)
@@ -123,8 +123,8 @@ func walk(list []concept, parent string, parents map[string][]string) {
 			parents[c.Code] = append(parents[c.Code], parent)
 		}
 		for _, p := range c.Property {
-			if p.Code == "subsumedBy" {
-				parents[c.Code] = append(parents[c.Code], p.ValueCode)
+			if p.Code == "child" {
+				parents[p.ValueCode] = append(parents[p.ValueCode], c.Code)
 			}
 		}
 		walk(c.Concept, c.Code, parents)

@@ -15,15 +15,18 @@ type (
 	structure struct {
 		URL, Name, Kind, Type, Derivation, BaseDefinition string
 		Abstract                                          bool
+		ContextInvariant                                  []string
+		Context                                           []struct{ Type, Expression string }
 		Snapshot                                          struct{ Element []element }
 	}
 	element struct {
-		Path, Max, ContentReference string
-		Min                         int
-		IsModifier, IsSummary       bool
-		Type                        []elementType
-		Binding                     *binding
-		Constraint                  []constraint
+		ID, Path, Max, FixedURI string
+		ContentReference        string
+		Min                     int
+		IsModifier, IsSummary   bool
+		Type                    []elementType
+		Binding                 *binding
+		Constraint              []constraint
 	}
 	elementType struct {
 		Code                   string
@@ -38,8 +41,8 @@ type (
 	constraint struct{ Key, Severity, Human, Expression string }
 
 	valueSet struct {
-		URL     string
-		Compose struct{ Include, Exclude []include }
+		URL, Version, Name, Title, Status string
+		Compose                           struct{ Include, Exclude []include }
 	}
 	include struct {
 		System   string
@@ -48,13 +51,17 @@ type (
 		Filter   []struct{ Property, Op, Value string }
 	}
 	concept struct {
-		Code     string
-		Concept  []concept
-		Property []struct{ Code, ValueCode string }
+		Code, Display string
+		Concept       []concept
+		Property      []struct {
+			Code, ValueCode string
+			ValueBoolean    bool
+		}
 	}
 	codeSystem struct {
-		URL, Content string
-		Concept      []concept
+		URL, Version, Name, Title, Content string
+		CaseSensitive                      bool
+		Concept                            []concept
 	}
 	searchParameter struct {
 		URL, Code, Type, Expression string
@@ -74,7 +81,8 @@ type (
 type source struct {
 	structures   []structure
 	valueSets    map[string]valueSet
-	codeSystems  map[string]codeSystem
+	codeSystems  map[string]codeSystem // complete ones
+	allSystems   []codeSystem
 	params       []searchParameter
 	compartments []compartment
 }
@@ -86,9 +94,8 @@ func load(dir string) (*source, error) {
 		return nil, err
 	}
 	var sets []valueSet
-	var systems []codeSystem
 	for _, err := range []error{
-		each(dir, "ValueSet", &sets), each(dir, "CodeSystem", &systems),
+		each(dir, "ValueSet", &sets), each(dir, "CodeSystem", &s.allSystems),
 		each(dir, "SearchParameter", &s.params), each(dir, "CompartmentDefinition", &s.compartments),
 	} {
 		if err != nil {
@@ -98,7 +105,7 @@ func load(dir string) (*source, error) {
 	for _, v := range sets {
 		s.valueSets[v.URL] = v
 	}
-	for _, c := range systems {
+	for _, c := range s.allSystems {
 		if c.Content == "complete" {
 			s.codeSystems[c.URL] = c
 		}

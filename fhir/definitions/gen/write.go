@@ -9,12 +9,21 @@ import (
 	"strings"
 )
 
-// Generate returns the text of the tables made from the package in dir.
-func Generate(dir string) ([]byte, error) {
+// Texts are the three tables.
+type Texts struct{ Types, Codes, Extensions []byte }
+
+// Generate returns the tables made from the package in dir.
+func Generate(dir string) (Texts, error) {
 	src, err := load(dir)
 	if err != nil {
-		return nil, err
+		return Texts{}, err
 	}
+	types, err := typesText(src)
+	return Texts{types, codesText(src), extensionsText(src)}, err
+}
+
+// typesText is what every validation needs.
+func typesText(src *source) ([]byte, error) {
 	w := &writer{src: src, sets: map[string]bool{}}
 	w.line("trellis-definitions", "1", "4.0.1")
 	w.types()
@@ -107,8 +116,9 @@ func (w *writer) element(typ string, e element) {
 	if e.IsSummary {
 		flags += "s"
 	}
+	b := bindingOf(e.Binding)
 	w.line("E", strings.TrimPrefix(e.Path, typ+"."), strconv.Itoa(e.Min), e.Max, flags,
-		typeList(e.Type), w.binding(e.Binding), strings.TrimPrefix(e.ContentReference, "#"))
+		typeList(e.Type), w.required(e.Binding), strings.TrimPrefix(e.ContentReference, "#"), b[0], b[1], b[2])
 }
 
 // typeList writes code<profile>target,target|code and so on.
@@ -141,9 +151,29 @@ func shortList(urls []string) string {
 	return strings.Join(out, ",")
 }
 
-// binding returns the value set of a required binding, or of the largest set
+// bindingOf returns the first letter of the strength, the value set and the
+// largest set allowed; nothing of an example.
+func bindingOf(b *binding) (f [3]string) {
+	if b == nil || b.Strength == "example" || b.ValueSet == "" {
+		return f
+	}
+	f[0], f[1] = b.Strength[:1], shortSet(b.ValueSet)
+	for _, x := range b.Extension {
+		if strings.HasSuffix(x.URL, "elementdefinition-maxValueSet") {
+			f[2] = shortSet(x.ValueCanonical)
+		}
+	}
+	return f
+}
+
+func shortSet(url string) string {
+	url, _, _ = strings.Cut(url, "|")
+	return strings.TrimPrefix(url, "http://hl7.org/fhir/ValueSet/")
+}
+
+// required returns the value set of a required binding, or of the largest set
 // allowed; others cannot make a document wrong.
-func (w *writer) binding(b *binding) string {
+func (w *writer) required(b *binding) string {
 	if b == nil {
 		return ""
 	}
@@ -160,7 +190,7 @@ func (w *writer) binding(b *binding) string {
 	if set != "" {
 		w.sets[set] = true
 	}
-	return strings.TrimPrefix(set, "http://hl7.org/fhir/ValueSet/")
+	return shortSet(set)
 }
 
 func (w *writer) modifierExtensions() {
