@@ -1,6 +1,10 @@
 package profiles
 
-import "strings"
+import (
+	"strings"
+
+	"trellis.example/fhir"
+)
 
 // The XHTML of a narrative: formatting only (R4 narrative, section 2.4.0.1).
 // Nothing in it may run, fetch a style or submit a form.
@@ -29,18 +33,18 @@ func wordSet(s string) map[string]bool {
 func checkNarrative(s string) (rule, expect string) {
 	x := xhtml{s: strings.TrimSpace(s)}
 	if !strings.HasPrefix(x.s, "<div") {
-		return "txt-1", "a narrative is one <div> element"
+		return ruleNarrative, "a narrative is one <div> element"
 	}
 	for x.pos < len(x.s) {
 		if fault := x.token(); fault != "" {
-			return "txt-1", fault
+			return ruleNarrative, fault
 		}
 	}
 	switch {
 	case len(x.open) > 0:
-		return "txt-1", "every element of the narrative must be closed"
+		return ruleNarrative, "every element of the narrative must be closed"
 	case !x.content:
-		return "txt-2", "a narrative must have some text or an image"
+		return ruleNarrativeEmpty, "a narrative must have some text or an image"
 	}
 	return "", ""
 }
@@ -301,4 +305,10 @@ func skipSpace(s string) int {
 
 func isNameByte(c byte) bool {
 	return c >= 'a' && c <= 'z' || c >= '0' && c <= '9' || c >= 'A' && c <= 'Z'
+}
+
+// narrative reports a fault of a narrative.
+func (w *walk) narrative(v fhir.Value, rule, text string) {
+	w.add(v, "", fhir.Issue{Severity: fhir.SeverityError, Code: fhir.Invariant, Rule: rule, Text: text,
+		Expected: "XHTML of formatting, links and images", Found: "XHTML outside those rules"})
 }

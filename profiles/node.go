@@ -49,6 +49,8 @@ type member struct {
 // A rule is an invariant.
 type rule struct {
 	key, human string
+	expression string // for issues
+	line       string // the definition that states it, for issues
 	warning    bool
 	path       *path.Path
 	sure       func(w *walk, v fhir.Value) bool // nil, or whether it needs no evaluation
@@ -87,7 +89,7 @@ func (n *nodes) child(m *definitions.Member, info *member) *node {
 
 func (n *nodes) compile(t *definitions.Table) *node {
 	c := &node{table: t, special: specialOf(t), members: make([]member, t.Members())}
-	c.rules = n.compileRules(t.Constraints, t.Path)
+	c.rules = n.compileRules(t.Constraints, t.Path, lineOf(t.Path))
 	for i := range t.Slots {
 		s := &t.Slots[i]
 		if s.Min > 0 {
@@ -124,7 +126,7 @@ func (n *nodes) member(info *member, t *definitions.Table, s *definitions.Slot, 
 		root = t.Path + "." + s.Name
 	}
 	if len(s.Constraints) > 0 && m.Type.Code != "Resource" {
-		info.rules = n.compileRules(s.Constraints, root)
+		info.rules = n.compileRules(s.Constraints, root, lineOf(slotPath(t, s)))
 	}
 }
 
@@ -136,14 +138,14 @@ var byHand = map[string]bool{
 	"dom-6": true, // best practice: a narrative. Its absence is no fault and would be remarked on nearly every document.
 }
 
-func (n *nodes) compileRules(list []definitions.Constraint, root string) []rule {
+func (n *nodes) compileRules(list []definitions.Constraint, root, line string) []rule {
 	var out []rule
 	for _, c := range list {
 		if byHand[c.Key] {
 			continue
 		}
 		if p := n.path(c.Expression, root); p != nil {
-			out = append(out, rule{key: c.Key, human: c.Human, warning: !c.Error, path: p, sure: sure[[2]string{c.Key, c.Expression}]})
+			out = append(out, rule{key: c.Key, human: c.Human, expression: c.Expression, line: line, warning: !c.Error, path: p, sure: sure[[2]string{c.Key, c.Expression}]})
 		}
 	}
 	return out

@@ -22,21 +22,23 @@ func (w *walk) reference(v fhir.Value, targets []string) {
 	ref, ok := fhir.ParseReference(s.Text())
 	switch {
 	case !ok:
-		w.fault(s, fhir.BadValue, "reference", "expected a URL, Type/id, #id or a urn")
+		w.expected(s, fhir.BadValue, ruleReference, "a URL, Type/id, #id or a urn")
 	case ref.Kind == fhir.RefContained:
 		w.locals = append(w.locals, local{at: v, id: ref.Fragment, targets: targets})
 	case ref.Kind == fhir.RefURN:
 		w.target(v, w.typeInBundle(ref.URI), typ, targets)
 	case ref.Kind == fhir.RefRelative || ref.Kind == fhir.RefConditional:
 		if !w.v.nodes.defs.IsResource(ref.Type) {
-			w.fault(s, fhir.BadValue, "reference", "a relative reference must begin with an R4 resource type")
+			w.add(s, "", fhir.Issue{Severity: fhir.SeverityError, Code: fhir.BadValue, Rule: ruleReference,
+				Text:     "a relative reference must begin with an R4 resource type",
+				Expected: "Type/id with an R4 resource type", Found: "another name before the slash"})
 			return
 		}
 		w.target(v, ref.Type, typ, targets)
 	case ref.Kind == fhir.RefAbsolute && w.v.nodes.defs.IsResource(ref.Type):
 		w.target(v, ref.Type, typ, targets)
 	case ref.Kind == fhir.RefOther && !strings.Contains(ref.URI, ":"):
-		w.fault(s, fhir.BadValue, "reference", "expected a URL, Type/id, #id or a urn")
+		w.expected(s, fhir.BadValue, ruleReference, "a URL, Type/id, #id or a urn")
 	}
 }
 
@@ -47,7 +49,9 @@ func (w *walk) target(v fhir.Value, found, declared string, targets []string) {
 	case !isTarget(found, targets):
 		w.wrongTarget(v, targets)
 	case declared != "" && declared != found:
-		w.fault(v.Get("type"), fhir.BadValue, "reference", "the type differs from that of the reference")
+		w.add(v.Get("type"), "", fhir.Issue{Severity: fhir.SeverityError, Code: fhir.BadValue, Rule: ruleReference,
+			Text: "the type differs from that of the reference", Expected: "the type " + found, Found: "another type",
+			Hint: "Leave type out, or make it the type of the reference."})
 	}
 }
 
@@ -56,7 +60,7 @@ func isTarget(typ string, targets []string) bool {
 }
 
 func (w *walk) wrongTarget(v fhir.Value, targets []string) {
-	w.fault(v, fhir.BadValue, "reference-target", "expected a reference to "+strings.Join(targets, " or "))
+	w.wrong(v, fhir.BadValue, ruleTarget, "a reference to "+strings.Join(targets, " or "), "a reference to another type", "")
 }
 
 // entry checks a Bundle entry's fullUrl (R4 Bundle, section 2.36.4): absolute,
@@ -70,15 +74,15 @@ func (w *walk) entry(v fhir.Value) {
 	ref, ok := fhir.ParseReference(s)
 	switch {
 	case !ok || !strings.Contains(s, ":") || ref.Kind == fhir.RefContained:
-		w.fault(full, fhir.BadValue, "full-url", "expected an absolute URL or a urn")
+		w.expected(full, fhir.BadValue, ruleFullURL, "an absolute URL or a urn")
 	case hasPrefixFold(s, "urn:uuid:") && !isUUID(strings.ToLower(s[len("urn:uuid:"):])):
-		w.fault(full, fhir.BadValue, "full-url", "expected a UUID after urn:uuid:")
+		w.expected(full, fhir.BadValue, ruleFullURL, "a UUID after urn:uuid:")
 	case strings.HasPrefix(s, "urn:oid:") && !isOID(s):
-		w.fault(full, fhir.BadValue, "full-url", "expected an OID after urn:oid:")
+		w.expected(full, fhir.BadValue, ruleFullURL, "an OID after urn:oid:")
 	case ref.Kind == fhir.RefAbsolute && w.v.nodes.defs.IsResource(ref.Type):
 		r := v.Get("resource")
 		if r.Exists() && (r.Get("resourceType").Text() != ref.Type || r.Get("id").Exists() && r.Get("id").Text() != ref.ID) {
-			w.fault(full, fhir.BadValue, "full-url", "expected the type and id of the entry's resource at the end of the URL")
+			w.expected(full, fhir.BadValue, ruleFullURL, "the type and id of the entry's resource at the end of the URL")
 		}
 	}
 }

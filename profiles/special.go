@@ -35,12 +35,15 @@ func (w *walk) extension(v fhir.Value) {
 		value = value || strings.HasPrefix(key, "value") || strings.HasPrefix(key, "_value")
 	}
 	if value == nested {
-		w.fault(v, fhir.Invariant, "ext-1", "an extension must have either a value or extensions, not both")
+		w.add(v, "", fhir.Issue{Severity: fhir.SeverityError, Code: fhir.Invariant, Rule: ruleExtension,
+			Text:     "an extension must have either a value or extensions, not both",
+			Expected: "either a value or extensions", Found: neitherOrBoth(value)})
 	}
 	url := v.Get("url").Text()
 	if holder := v.Parent(); holder.Key() == "modifierExtension" && url != "" && !w.v.nodes.defs.ModifierExtension(url) {
-		is := fhir.Issue{Severity: fhir.SeverityError, Code: fhir.Extension, Rule: "modifier-extension",
-			Text: "this modifier extension is not known here; the document cannot be understood safely"}
+		is := fhir.Issue{Severity: fhir.SeverityError, Code: fhir.Extension, Rule: ruleModifier,
+			Text:     "this modifier extension is not known here; the document cannot be understood safely",
+			Expected: "a modifier extension that is known here", Found: "an unknown modifier extension"}
 		if w.o.BaseOnly { // valid R4: what to make of it is the receiver's choice
 			is.Severity = fhir.SeverityWarning
 		}
@@ -48,11 +51,25 @@ func (w *walk) extension(v fhir.Value) {
 	}
 }
 
+func neitherOrBoth(value bool) string {
+	if value {
+		return "both"
+	}
+	return "neither"
+}
+
+func foundContained(id string) string {
+	if id == "" {
+		return "a contained resource without id"
+	}
+	return "no reference to it"
+}
+
 // identifier checks NHS numbers wherever they stand.
 func (w *walk) identifier(v fhir.Value) {
 	value := v.Get("value")
 	if value.Kind() == fhir.String && fhir.IsNHSNumberSystem(v.Get("system").Text()) && !fhir.NHSNumber(value.Text()) {
-		w.fault(value, fhir.BadValue, "nhs-number", "expected an NHS number: ten digits, the last a Modulus 11 check digit")
+		w.expected(value, fhir.BadValue, ruleNHSNumber, "an NHS number: ten digits, the last a Modulus 11 check digit")
 	}
 }
 
@@ -60,7 +77,7 @@ func (w *walk) identifier(v fhir.Value) {
 func (w *walk) coding(v fhir.Value) {
 	code := v.Get("code")
 	if code.Kind() == fhir.String && v.Get("system").Text() == fhir.SNOMEDSystem && !w.o.BaseOnly && !isSNOMED(code.Text()) {
-		w.fault(code, fhir.CodeInvalid, "snomed", "expected a SNOMED CT code: 6 to 18 digits, the last a Verhoeff check digit")
+		w.expected(code, fhir.CodeInvalid, ruleSNOMED, "a SNOMED CT code: 6 to 18 digits, the last a Verhoeff check digit")
 	}
 }
 
@@ -78,10 +95,12 @@ func isSNOMED(s string) bool {
 func (w *walk) containedMeta(v fhir.Value) {
 	meta := v.Get("meta")
 	if meta.Get("versionId").Exists() || meta.Get("lastUpdated").Exists() {
-		w.fault(meta, fhir.Invariant, "dom-4", "a contained resource may not have meta.versionId or meta.lastUpdated")
+		w.add(meta, "", fhir.Issue{Severity: fhir.SeverityError, Code: fhir.Invariant, Rule: ruleContainedMeta,
+			Text: "a contained resource may not have meta.versionId or meta.lastUpdated", Expected: "meta without versionId and lastUpdated", Found: "a version or its time"})
 	}
 	if meta.Get("security").Exists() {
-		w.fault(meta, fhir.Invariant, "dom-5", "a contained resource may not have security labels")
+		w.add(meta, "", fhir.Issue{Severity: fhir.SeverityError, Code: fhir.Invariant, Rule: ruleContainedLabel,
+			Text: "a contained resource may not have security labels", Expected: "meta without security", Found: "security labels"})
 	}
 }
 
@@ -113,7 +132,9 @@ func (w *walk) contained(v fhir.Value, first int) {
 	for c := list.First(); c.Exists(); c = c.Next() {
 		id := c.Get("id").Text()
 		if c.Kind() == fhir.Object && (id == "" || !used[id]) && !anyWithin(upward, c) {
-			w.fault(c, fhir.Invariant, "dom-3", "a contained resource must be referred to by the resource that contains it")
+			w.add(c, "", fhir.Issue{Severity: fhir.SeverityError, Code: fhir.Invariant, Rule: ruleContainedUsed,
+				Text:     "a contained resource must be referred to by the resource that contains it",
+				Expected: "a reference to it by #id", Found: foundContained(id)})
 		}
 	}
 }
@@ -127,8 +148,8 @@ func (w *walk) localTarget(l local, types map[string]string) {
 	typ, ok := types[l.id]
 	switch {
 	case !ok:
-		w.add(l.at, "reference", fhir.Issue{Severity: fhir.SeverityError, Code: fhir.Invariant, Rule: "ref-1",
-			Text: "there is no contained resource with this id"})
+		w.add(l.at, "reference", fhir.Issue{Severity: fhir.SeverityError, Code: fhir.Invariant, Rule: ruleLocal,
+			Text: "there is no contained resource with this id", Expected: "the id of a contained resource", Found: "an id that none of them has"})
 	case !isTarget(typ, l.targets):
 		w.wrongTarget(l.at, l.targets)
 	}
@@ -166,9 +187,9 @@ func (w *walk) binding(v fhir.Value, typ string, info *member) {
 		}
 	}
 	if info.set != nil {
-		w.fault(v, fhir.CodeInvalid, "binding", "expected a code of the value set "+info.set.URL)
+		w.wrong(v, fhir.CodeInvalid, ruleBinding, "a code of the value set "+info.set.URL, foundCode(v, typ), "")
 	} else {
-		w.fault(v, fhir.CodeInvalid, "binding", "expected "+info.format.expect())
+		w.wrong(v, fhir.CodeInvalid, ruleBinding, info.format.expect(), foundCode(v, typ), "")
 	}
 }
 
@@ -179,4 +200,19 @@ func (info *member) has(coding fhir.Value) bool {
 		return info.format.valid(code)
 	}
 	return info.set.Has(coding.Get("system").Text(), code)
+}
+
+// foundCode is the class of a coded value that is not in the set asked for.
+func foundCode(v fhir.Value, typ string) string {
+	switch {
+	case typ == "CodeableConcept" && !v.Get("coding").Exists():
+		return "text without a code"
+	case typ == "CodeableConcept":
+		return "codes that are not in the value set"
+	case !v.Get("code").Exists():
+		return "no code"
+	case !v.Get("system").Exists():
+		return "a code without its system"
+	}
+	return "a code that is not in the value set"
 }

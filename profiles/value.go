@@ -1,6 +1,8 @@
 package profiles
 
 import (
+	"strings"
+
 	"trellis.example/fhir"
 	"trellis.example/fhir/definitions"
 )
@@ -12,25 +14,46 @@ func (w *walk) primitive(v fhir.Value, info *member) {
 	}
 	want := &primitives[p]
 	if v.Kind() != want.kind {
-		w.fault(v, fhir.Structure, "type", "expected "+want.expect+" ("+want.name+") as JSON "+kindName(want.kind))
+		w.wrong(v, fhir.Structure, ruleType, want.expect+" ("+want.name+") as JSON "+kindName(want.kind), "", kindHint(v, want.kind))
 		return
 	}
 	s := v.Text()
 	switch {
 	case !p.valid(s):
-		w.fault(v, fhir.BadValue, "format", "expected "+want.expect+" ("+want.name+")")
+		w.malformed(v, s, p)
 	case p == pXHTML:
 		if rule, expect := checkNarrative(s); rule != "" {
-			w.fault(v, fhir.Invariant, rule, expect)
+			w.narrative(v, rule, expect)
 		}
 	case info.set != nil && !info.set.HasCode(s):
-		w.fault(v, fhir.CodeInvalid, "binding", "expected a code of the value set "+info.set.URL)
+		w.wrong(v, fhir.CodeInvalid, ruleBinding, "a code of the value set "+info.set.URL, "a code that is not in the value set", caseHint(s, info.set.HasCode))
 	case info.format != anyFormat && !info.format.valid(s):
-		w.fault(v, fhir.CodeInvalid, "binding", "expected "+info.format.expect())
+		w.wrong(v, fhir.CodeInvalid, ruleBinding, info.format.expect(), "a code of another form", "")
 	case s != "" && s[0] == '#' && (p == pCanonical || p == pURI || p == pURL):
 		w.locals = append(w.locals, local{at: v, id: s[1:]})
 	}
 	w.rules(v, info.rules)
+}
+
+// malformed reports a value that is not one of its primitive type.
+func (w *walk) malformed(v fhir.Value, s string, p primitive) {
+	class, hint := shapeOf(s, p)
+	w.wrong(v, fhir.BadValue, ruleFormat, primitives[p].expect+" ("+primitives[p].name+")", class, hint)
+}
+
+// caseHint sees a code that only its letter case keeps out of a set. The code
+// that would be right is the set's, but naming it would show the document's.
+func caseHint(s string, has func(code string) bool) string {
+	if lower := strings.ToLower(s); lower != s && has(lower) {
+		return "Write the code in lower case."
+	}
+	if upper := strings.ToUpper(s); upper != s && has(upper) {
+		return "Write the code in upper case."
+	}
+	if trimmed := strings.TrimSpace(s); trimmed != s && has(trimmed) {
+		return "Take the blanks around the code away."
+	}
+	return ""
 }
 
 func kindName(k fhir.Kind) string {
@@ -51,11 +74,12 @@ func (w *walk) shadow(parent, c fhir.Value, m *definitions.Member) {
 		return
 	}
 	if c.Kind() != fhir.Array || c.Len() == 0 {
-		w.fault(c, fhir.Structure, "type", "expected an array beside that of the values")
+		w.wrong(c, fhir.Structure, ruleType, "an array beside that of the values", "", "Give one entry for each value, null where there is nothing to say.")
 		return
 	}
 	if values.Kind() == fhir.Array && values.Len() != c.Len() {
-		w.fault(c, fhir.Structure, "type", "expected as many entries as there are values, null where there is nothing to say")
+		w.wrong(c, fhir.Structure, ruleType, "as many entries as there are values, null where there is nothing to say", valuesFound(c.Len()),
+			"Give one entry for each value, null where there is nothing to say.")
 	}
 	value := values.First()
 	for e := c.First(); e.Exists(); e = e.Next() {
@@ -63,7 +87,7 @@ func (w *walk) shadow(parent, c fhir.Value, m *definitions.Member) {
 		case e.Kind() != fhir.Null:
 			w.shadowValue(e, value.Exists() && value.Kind() != fhir.Null)
 		case !values.Exists():
-			w.fault(e, fhir.Structure, "empty", "expected id or extension where there is no value")
+			w.expected(e, fhir.Structure, ruleEmpty, "id or extension where there is no value")
 		}
 		value = value.Next()
 	}
@@ -71,11 +95,11 @@ func (w *walk) shadow(parent, c fhir.Value, m *definitions.Member) {
 
 func (w *walk) shadowValue(v fhir.Value, hasValue bool) {
 	if v.Kind() != fhir.Object {
-		w.fault(v, fhir.Structure, "type", "expected a JSON object with id or extension")
+		w.wrong(v, fhir.Structure, ruleType, "a JSON object with id or extension", "", "Put the value into the member without the underscore.")
 		return
 	}
 	w.object(v, w.v.element)
 	if !hasValue && v.Len() == 1 && v.Get("id").Exists() {
-		w.fault(v, fhir.Structure, "ele-1", "an element must have a value or children")
+		w.childless(v)
 	}
 }

@@ -7,7 +7,6 @@ import (
 
 	"trellis.example/fhir"
 	"trellis.example/fhir/definitions"
-	"trellis.example/fhir/path"
 )
 
 // maxIssues bounds the errors, and the warnings, listed for one document.
@@ -68,6 +67,7 @@ func (w *walk) add(v fhir.Value, missing string, is fhir.Issue) {
 	if missing != "" {
 		is.Expression += "." + missing
 	}
+	w.complete(&is, v, missing)
 	w.issues = append(w.issues, is)
 }
 
@@ -75,16 +75,28 @@ func (w *walk) fault(v fhir.Value, code fhir.Code, rule, text string) {
 	w.add(v, "", fhir.Issue{Severity: fhir.SeverityError, Code: code, Rule: rule, Text: text})
 }
 
+// expected records a fault whose text is what was expected.
+func (w *walk) expected(v fhir.Value, code fhir.Code, rule, expect string) {
+	w.add(v, "", fhir.Issue{Severity: fhir.SeverityError, Code: code, Rule: rule, Text: "expected " + expect, Expected: expect})
+}
+
+// wrong is expected with the class found and a hint, each "" for the usual one.
+func (w *walk) wrong(v fhir.Value, code fhir.Code, rule, expect, found, hint string) {
+	w.add(v, "", fhir.Issue{Severity: fhir.SeverityError, Code: code, Rule: rule,
+		Text: "expected " + expect, Expected: expect, Found: found, Hint: hint})
+}
+
 // resourceAt validates a resource inside or at the top of the document.
 func (w *walk) resourceAt(v fhir.Value, contained bool) {
 	if v.Kind() != fhir.Object {
-		w.fault(v, fhir.Structure, "type", "a resource is a JSON object")
+		w.expected(v, fhir.Structure, ruleType, "a resource, which is a JSON object")
 		return
 	}
 	typ := v.Get("resourceType")
 	if typ.Kind() != fhir.String || !w.v.nodes.defs.IsResource(typ.Text()) {
-		w.add(v, "resourceType", fhir.Issue{Severity: fhir.SeverityError, Code: fhir.Structure, Rule: "type",
-			Text: "expected the name of an R4 resource type"})
+		w.add(v, "resourceType", fhir.Issue{Severity: fhir.SeverityError, Code: fhir.Structure, Rule: ruleType,
+			Text: "expected the name of an R4 resource type", Expected: "the name of an R4 resource type",
+			Found: foundType(typ), Hint: "Name the type as R4 does, with a capital letter, as in Patient."})
 		return
 	}
 	outer := *w
@@ -136,7 +148,9 @@ func (w *walk) object(v fhir.Value, n *node) {
 		}
 		seen := int32(m.Index) + 1
 		if other := w.seen[base+m.Slot]; other != 0 && other != seen {
-			w.fault(c, fhir.Structure, "choice", "only one type of "+t.Slots[m.Slot].Name+"[x] may be given")
+			w.add(c, "", fhir.Issue{Severity: fhir.SeverityError, Code: fhir.Structure, Rule: ruleChoice,
+				Text:     "only one type of " + t.Slots[m.Slot].Name + "[x] may be given",
+				Expected: "one of " + t.Slots[m.Slot].Name + "[x]", Found: "a second type"})
 		}
 		w.seen[base+m.Slot] = seen
 		info := &n.members[m.Index]
@@ -147,7 +161,7 @@ func (w *walk) object(v fhir.Value, n *node) {
 		}
 	}
 	if v.Len() == 0 || content == 0 && t.Kind != definitions.Resource && n != w.v.element {
-		w.fault(v, fhir.Structure, "ele-1", "an element must have a value or children")
+		w.childless(v)
 	}
 	for _, i := range n.required {
 		if w.seen[base+i] == 0 {
@@ -161,59 +175,93 @@ func (w *walk) object(v fhir.Value, n *node) {
 	w.rules(v, n.rules)
 }
 
-func (w *walk) missing(v fhir.Value, s *definitions.Slot) {
-	w.add(v, s.Name, fhir.Issue{Severity: fhir.SeverityError, Code: fhir.Required, Rule: "cardinality",
-		Text: s.Name + " is required"})
+func (w *walk) childless(v fhir.Value) {
+	w.add(v, "", fhir.Issue{Severity: fhir.SeverityError, Code: fhir.Structure, Rule: ruleElement,
+		Text: "an element must have a value or children", Expected: "a value or children"})
 }
 
-// unknown reports a member that the type does not have; a name of its own that
-// differs only in letter case is named as what was probably meant.
+func (w *walk) missing(v fhir.Value, s *definitions.Slot) {
+	w.add(v, s.Name, fhir.Issue{Severity: fhir.SeverityError, Code: fhir.Required, Rule: ruleCardinality,
+		Text: s.Name + " is required", Expected: expectOf(s)})
+}
+
+// expectOf names what fills a required element.
+func expectOf(s *definitions.Slot) string {
+	switch {
+	case s.Choice():
+		return "one of " + s.Name + "[x], such as " + s.Members[0].Name
+	case s.Members[0].Many:
+		return "at least one " + s.Members[0].Type.Code
+	}
+	return "a value of type " + s.Members[0].Type.Code
+}
+
+// foundType is the class of what stands as resourceType.
+func foundType(typ fhir.Value) string {
+	if typ.Kind() == fhir.String && typ.Text() != "" {
+		return "a name that R4 does not have"
+	}
+	return classOf(typ)
+}
+
+// unknown reports a member that the type does not have, with what was probably
+// meant.
 func (w *walk) unknown(c fhir.Value, key string, t *definitions.Table) {
 	if w.errors >= maxIssues {
 		w.errors++
 		return
 	}
-	text := "this is not an element of " + t.Path
+	is := fhir.Issue{Severity: fhir.SeverityError, Code: fhir.Structure, Rule: ruleUnknownElement,
+		Text: "this is not an element of " + t.Path, Expected: "an element of " + t.Path, Found: "an unknown name"}
 	name := strings.TrimPrefix(key, "_")
 	for i := range t.Slots {
 		s := &t.Slots[i]
 		switch {
 		case s.Choice() && name == s.Name:
-			text += "; write the type too, as in " + s.Members[0].Name
+			is.Text += "; write the type too, as in " + s.Members[0].Name
+			is.Hint = "Add the type to the name, as in " + s.Members[0].Name + "."
 		case s.Choice() && strings.HasPrefix(name, s.Name):
-			text = t.Path + "." + s.Name + "[x] does not have this type"
-		case strings.EqualFold(s.Name, name):
-			text += "; expected " + s.Name
+			is.Text = t.Path + "." + s.Name + "[x] does not have this type"
+			is.Expected = "one of the types of " + s.Name + "[x], such as " + s.Members[0].Name
+		case name == s.Name && name != key: // "_name" of what has no primitive value
+			is.Hint = "Put extensions inside " + s.Name + "; only primitives have a member with an underscore."
 		}
 	}
-	w.fault(c, fhir.Structure, "unknown-element", text)
+	if m := meant(name, t); m != "" && m != name && is.Hint == "" {
+		is.Text += "; expected " + m
+		is.Hint = "Write " + m + ": names must match in every letter."
+	}
+	w.add(c, "", is)
 }
 
 // member validates the value or values of a known member.
 func (w *walk) member(parent, c fhir.Value, n *node, m *definitions.Member, info *member) {
 	slot := &n.table.Slots[m.Slot]
 	if slot.Max == 0 {
-		w.fault(c, fhir.Structure, "cardinality", "this element may not be given here")
+		w.add(c, "", fhir.Issue{Severity: fhir.SeverityError, Code: fhir.Structure, Rule: ruleCardinality,
+			Text: "this element may not be given here", Expected: "nothing", Hint: "Leave the element out here."})
 		return
 	}
 	if !m.Many {
 		if c.Kind() == fhir.Array {
-			w.fault(c, fhir.Structure, "type", "expected a single value, not an array")
+			w.wrong(c, fhir.Structure, ruleType, "a single value, not an array", "", kindHint(c, fhir.Object))
 			return
 		}
 		w.value(c, m, info)
 		return
 	}
 	if c.Kind() != fhir.Array {
-		w.fault(c, fhir.Structure, "type", "expected an array")
+		w.wrong(c, fhir.Structure, ruleType, "an array", "", "Put square brackets around it, even when there is only one.")
 		return
 	}
 	if c.Len() == 0 {
-		w.fault(c, fhir.Structure, "empty", "an array may not be empty; leave the element out")
+		w.add(c, "", fhir.Issue{Severity: fhir.SeverityError, Code: fhir.Structure, Rule: ruleEmpty,
+			Text: "an array may not be empty; leave the element out", Expected: "at least one value"})
 		return
 	}
 	if slot.Max > 0 && c.Len() > slot.Max {
-		w.fault(c, fhir.Structure, "cardinality", "there are too many of this element")
+		w.add(c, "", fhir.Issue{Severity: fhir.SeverityError, Code: fhir.Structure, Rule: ruleCardinality,
+			Text: "there are too many of this element", Expected: "at most " + valuesFound(slot.Max), Found: valuesFound(c.Len())})
 	}
 	var shadow fhir.Value // the "_name" entry beside e, looked for at the first null
 	looked := 0
@@ -243,7 +291,7 @@ func (w *walk) value(v fhir.Value, m *definitions.Member, info *member) {
 		return
 	}
 	if v.Kind() != fhir.Object {
-		w.fault(v, fhir.Structure, "type", "expected a JSON object: "+m.Type.Code)
+		w.wrong(v, fhir.Structure, ruleType, "a JSON object: "+m.Type.Code, "", objectHint(v, m.Type.Code))
 		return
 	}
 	n := w.v.nodes.child(m, info)
@@ -259,7 +307,8 @@ func (w *walk) value(v fhir.Value, m *definitions.Member, info *member) {
 		w.binding(v, m.Type.Code, info)
 	}
 	if info.simple && v.Get("comparator").Exists() {
-		w.fault(v, fhir.Invariant, "sqty-1", "this quantity may not have a comparator")
+		w.add(v, "", fhir.Issue{Severity: fhir.SeverityError, Code: fhir.Invariant, Rule: ruleSimpleQuantity,
+			Text: "this quantity may not have a comparator", Expected: "a quantity without comparator", Found: "a comparator"})
 	}
 	w.rules(v, info.rules)
 }
@@ -272,29 +321,9 @@ func (w *walk) nested(v fhir.Value, m *definitions.Member) {
 		return
 	}
 	if w.inside {
-		w.fault(v, fhir.Invariant, "dom-2", "a contained resource may not contain resources")
+		w.add(v, "", fhir.Issue{Severity: fhir.SeverityError, Code: fhir.Invariant, Rule: ruleNestedResource,
+			Text: "a contained resource may not contain resources", Expected: "no contained resources here", Found: "a resource"})
 		return
 	}
 	w.resourceAt(v, true)
-}
-
-// rules evaluates invariants on v.
-func (w *walk) rules(v fhir.Value, list []rule) {
-	for i := range list {
-		r := &list[i]
-		if r.sure != nil && r.sure(w, v) {
-			continue
-		}
-		ok, err := r.path.Holds(v, path.Context{Resource: w.resource, Root: w.root, Visits: &w.visits})
-		switch {
-		case err != nil:
-			w.fault(v, fhir.Processing, r.key, "the document has too many values to check this rule")
-		case !ok:
-			is := fhir.Issue{Severity: fhir.SeverityError, Code: fhir.Invariant, Rule: r.key, Text: r.human}
-			if r.warning {
-				is.Severity = fhir.SeverityWarning
-			}
-			w.add(v, "", is)
-		}
-	}
 }
