@@ -146,7 +146,7 @@ func TestValidate(t *testing.T) {
 		{[]string{lines}, 1, "both.ndjson:2: error at Patient.x"},
 		{[]string{dir}, 1, "4 examined, 2 valid, 2 with faults"},
 		{[]string{"--json", bad}, 1, `"valid": false`},
-		{[]string{"--junit", dir}, 1, `<testsuite name="trellis validate" tests="4" failures="2">`},
+		{[]string{"--junit", dir}, 1, `<testsuite name="trellis validate" tests="4" failures="2" errors="0">`},
 		{[]string{"--profile", "https://nobody.example/x", good}, 2, "known are"},
 		{[]string{filepath.Join(dir, "absent.json")}, 2, "no such file"},
 		{[]string{empty}, 2, "holds no"},
