@@ -29,6 +29,7 @@ const (
 	isNarrative
 	isIdentifier
 	isCoding
+	isQuantity
 	isMeta
 	isBundle
 	isEntry
@@ -38,8 +39,9 @@ const (
 // A member is what one JSON member must satisfy.
 type member struct {
 	prim    primitive
-	set     *definitions.ValueSet
+	set     *definitions.ValueSet // of a required binding
 	format  format
+	bind    *binding // extensible or preferred; nil: none
 	targets []string
 	rules   []rule
 	simple  bool // a SimpleQuantity: no comparator
@@ -115,6 +117,9 @@ func (n *nodes) member(info *member, t *definitions.Table, s *definitions.Slot, 
 			info.set, info.format = nil, formatOf(s.ValueSet)
 		}
 	}
+	if s.Binding.Strength == "extensible" || s.Binding.Strength == "preferred" {
+		info.bind = newBinding(s.Binding.Strength, s.Binding.ValueSet, "", "", lineOf(slotPath(t, s)))
+	}
 	if m.Type.Code == "Reference" && len(m.Type.Targets) > 0 && m.Type.Targets[0] != "Resource" {
 		info.targets = m.Type.Targets
 	}
@@ -179,6 +184,8 @@ func specialOf(t *definitions.Table) special {
 		return isIdentifier
 	case "Coding":
 		return isCoding
+	case "Quantity", "Age", "Count", "Distance", "Duration", "SimpleQuantity":
+		return isQuantity
 	case "Meta":
 		return isMeta
 	case "Bundle":

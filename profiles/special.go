@@ -16,6 +16,8 @@ func (w *walk) special(v fhir.Value, n *node) {
 		w.identifier(v)
 	case isCoding:
 		w.coding(v)
+	case isQuantity:
+		w.quantity(v)
 	case isEntry:
 		w.entry(v)
 	case isDomainResource:
@@ -73,8 +75,10 @@ func (w *walk) identifier(v fhir.Value) {
 	}
 }
 
-// coding checks the form and check digit of SNOMED CT codes.
+// coding checks that a code exists where that is known, and the form and check
+// digit of SNOMED CT codes.
 func (w *walk) coding(v fhir.Value) {
+	w.known(v)
 	code := v.Get("code")
 	if code.Kind() == fhir.String && v.Get("system").Text() == fhir.SNOMEDSystem && !w.o.BaseOnly && !isSNOMED(code.Text()) {
 		w.expected(code, fhir.CodeInvalid, ruleSNOMED, "a SNOMED CT code: 6 to 18 digits, the last a Verhoeff check digit")
@@ -188,6 +192,7 @@ func (w *walk) binding(v fhir.Value, typ string, info *member) {
 	}
 	if info.set != nil {
 		w.wrong(v, fhir.CodeInvalid, ruleBinding, "a code of the value set "+info.set.URL, foundCode(v, typ), "")
+		w.unknownCodes(v, typ)
 	} else {
 		w.wrong(v, fhir.CodeInvalid, ruleBinding, info.format.expect(), foundCode(v, typ), "")
 	}

@@ -26,11 +26,13 @@ func (w *walk) primitive(v fhir.Value, info *member) {
 			w.narrative(v, rule, expect)
 		}
 	case info.set != nil && !info.set.HasCode(s):
-		w.wrong(v, fhir.CodeInvalid, ruleBinding, "a code of the value set "+info.set.URL, "a code that is not in the value set", caseHint(s, info.set.HasCode))
+		w.wrong(v, fhir.CodeInvalid, ruleBinding, "a code of the value set "+info.set.URL, "a code that is not in the value set", codeHint(s, info.set.HasCode))
 	case info.format != anyFormat && !info.format.valid(s):
 		w.wrong(v, fhir.CodeInvalid, ruleBinding, info.format.expect(), "a code of another form", "")
 	case s != "" && s[0] == '#' && (p == pCanonical || p == pURI || p == pURL):
 		w.locals = append(w.locals, local{at: v, id: s[1:]})
+	case info.bind != nil:
+		w.bound(v, want.name, info.bind)
 	}
 	w.rules(v, info.rules)
 }
@@ -41,9 +43,9 @@ func (w *walk) malformed(v fhir.Value, s string, p primitive) {
 	w.wrong(v, fhir.BadValue, ruleFormat, primitives[p].expect+" ("+primitives[p].name+")", class, hint)
 }
 
-// caseHint sees a code that only its letter case keeps out of a set. The code
+// codeHint sees a code that only its letter case keeps out of a set. The code
 // that would be right is the set's, but naming it would show the document's.
-func caseHint(s string, has func(code string) bool) string {
+func codeHint(s string, has func(code string) bool) string {
 	if lower := strings.ToLower(s); lower != s && has(lower) {
 		return "Write the code in lower case."
 	}

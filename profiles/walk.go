@@ -28,6 +28,7 @@ type walk struct {
 	bundle   fhir.Value // the innermost Bundle, for references between entries
 	fullURLs *addresses // its fullUrls, indexed when needed
 	spare    *addresses // memory for the next index
+	pending  []question // codes that cannot be decided here
 }
 
 // A local is a reference within the document.
@@ -47,8 +48,9 @@ func newWalk(v *Validator, o Options) *walk {
 
 func (w *walk) release() {
 	clear(w.locals[:cap(w.locals)])
-	*w = walk{seen: w.seen[:0], locals: w.locals[:0], spare: w.spare}
-	if cap(w.seen) < 4096 && cap(w.locals) < 4096 {
+	clear(w.pending[:cap(w.pending)])
+	*w = walk{seen: w.seen[:0], locals: w.locals[:0], pending: w.pending[:0], spare: w.spare}
+	if cap(w.seen) < 4096 && cap(w.locals) < 4096 && cap(w.pending) < 4096 {
 		walks.Put(w)
 	}
 }
@@ -123,6 +125,9 @@ func (w *walk) resourceAt(v fhir.Value, contained bool) {
 		w.bundle, w.fullURLs = outer.bundle, outer.fullURLs
 	}
 	w.resource, w.root, w.inside = outer.resource, outer.root, outer.inside
+	if !v.Parent().Exists() {
+		w.finish()
+	}
 }
 
 // object validates a JSON object against its node.
@@ -305,6 +310,8 @@ func (w *walk) value(v fhir.Value, m *definitions.Member, info *member) {
 		w.reference(v, info.targets)
 	case info.set != nil || info.format != anyFormat:
 		w.binding(v, m.Type.Code, info)
+	case info.bind != nil:
+		w.bound(v, m.Type.Code, info.bind)
 	}
 	if info.simple && v.Get("comparator").Exists() {
 		w.add(v, "", fhir.Issue{Severity: fhir.SeverityError, Code: fhir.Invariant, Rule: ruleSimpleQuantity,
