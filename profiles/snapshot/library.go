@@ -1,6 +1,11 @@
 package snapshot
 
 import (
+	"cmp"
+	"slices"
+	"strconv"
+	"strings"
+
 	"trellis.example/fhir"
 	"trellis.example/fhir/definitions"
 )
@@ -9,20 +14,151 @@ import (
 // and refer to each other, in whatever order they come. It is not safe for
 // concurrent use while it makes them; what it returns is immutable.
 type Library struct {
-	defs *definitions.Definitions
+	trees *trees
+	byURL map[string][]*volume // newest first
+	all   []*volume            // by canonical
+	depth int
 }
 
+// A volume is one definition of a library.
+type volume struct {
+	head *Structure
+	made *Structure
+	err  error
+	// state tells what was begun from what is done.
+	state state
+}
+
+type state uint8
+
+const (
+	untouched state = iota
+	begun
+	done
+)
+
 // NewLibrary returns a library of the given StructureDefinitions. Nothing is
-// generated yet. Other types of resource, a second definition of the same
-// canonical and version, and definitions without a url are errors.
-func NewLibrary(defs *definitions.Definitions, _ []fhir.Resource) (*Library, error) {
-	return &Library{defs: defs}, nil
+// generated yet. Other types of resource, definitions without a url, and a
+// second one of the same url and version are errors.
+func NewLibrary(defs *definitions.Definitions, list []fhir.Resource) (*Library, error) {
+	l := &Library{trees: newTrees(defs), byURL: map[string][]*volume{}}
+	var issues []fhir.Issue
+	refuse := func(h *Structure, text string) {
+		issues = append(issues, fhir.Issue{Code: fhir.Invalid, Rule: "snapshot", Profile: safe(h.Canonical()), Text: text})
+	}
+	for _, r := range list {
+		h := Head(r)
+		switch {
+		case r.Type() != "StructureDefinition" || h.URL == "":
+			refuse(h, "a StructureDefinition with a url was expected")
+		case l.volume(h.Canonical(), true) != nil:
+			refuse(h, "there are two definitions of this url and version")
+		default:
+			v := &volume{head: h}
+			l.all = append(l.all, v)
+			l.byURL[h.URL] = append(l.byURL[h.URL], v)
+		}
+	}
+	for _, same := range l.byURL {
+		slices.SortFunc(same, func(a, b *volume) int { return CompareVersions(b.head.Version, a.head.Version) })
+	}
+	slices.SortFunc(l.all, func(a, b *volume) int { return cmp.Compare(a.head.Canonical(), b.head.Canonical()) })
+	return l, fhir.Faults(issues)
+}
+
+// volume finds a definition; exact asks for this very version.
+func (l *Library) volume(canonical string, exact bool) *volume {
+	c := fhir.ParseCanonical(canonical)
+	for _, v := range l.byURL[c.URL] {
+		if v.head.Version == c.Version || !exact && c.Version == "" {
+			return v
+		}
+	}
+	return nil
 }
 
 // Find returns the structure with that canonical, the newest when it names no
 // version, R4's own types among them; nil when there is none or it is at fault.
-func (l *Library) Find(_ string) *Structure { return nil }
+func (l *Library) Find(canonical string) *Structure {
+	if typ, ok := coreType(canonical); ok {
+		if s := l.trees.base(typ); s != nil {
+			return s
+		}
+	}
+	v := l.volume(canonical, false)
+	if v == nil {
+		return nil
+	}
+	l.make(v)
+	if v.state == begun { // it builds on itself: who asks sees its head alone
+		return v.head
+	}
+	return v.made
+}
 
-// All generates everything and returns it in order of canonical, with every
-// fault of every definition.
-func (l *Library) All() ([]*Structure, error) { return nil, nil }
+// head is Find for a structure's Type and Base, which are known before it is
+// made.
+func (l *Library) head(canonical string) *Structure {
+	if v := l.volume(canonical, false); v != nil {
+		return v.head
+	}
+	return nil
+}
+
+func (l *Library) make(v *volume) {
+	if v.state != untouched {
+		return
+	}
+	v.state = begun
+	if l.depth++; l.depth > maxChain {
+		v.err = fhir.Errorf(fhir.TooLong, "more than %d profiles build on each other", maxChain)
+	} else {
+		v.made, v.err = newGenerator(l.trees.defs, l.Find, l.head, l.trees).generate(v.head.Source)
+	}
+	l.depth--
+	v.state = done
+}
+
+// All generates everything and returns what could be made in order of
+// canonical, with every fault of the rest.
+func (l *Library) All() ([]*Structure, error) {
+	var out []*Structure
+	var issues []fhir.Issue
+	for _, v := range l.all {
+		if l.make(v); v.err != nil {
+			issues = append(issues, fhir.AsError(v.err).Issues...)
+			continue
+		}
+		out = append(out, v.made)
+	}
+	return out, fhir.Faults(issues)
+}
+
+// CompareVersions orders business versions: numbers between dots by value,
+// anything else as text; a version without a suffix such as "-draft" comes after
+// those with one.
+func CompareVersions(a, b string) int {
+	a, preA, _ := strings.Cut(a, "-")
+	b, preB, _ := strings.Cut(b, "-")
+	for a != "" || b != "" {
+		var x, y string
+		x, a, _ = strings.Cut(a, ".")
+		y, b, _ = strings.Cut(b, ".")
+		if c := comparePart(x, y); c != 0 {
+			return c
+		}
+	}
+	if (preA == "") != (preB == "") {
+		return cmp.Compare(preB, preA)
+	}
+	return cmp.Compare(preA, preB)
+}
+
+func comparePart(x, y string) int {
+	n, errN := strconv.Atoi(x)
+	m, errM := strconv.Atoi(y)
+	if errN == nil && errM == nil {
+		return cmp.Compare(n, m)
+	}
+	return cmp.Compare(x, y)
+}
