@@ -13,11 +13,13 @@ const (
 )
 
 // Base returns one of R4's own types as a Structure, or nil when R4 has no type
-// of that name. Each call makes a new one; a [Library] keeps them.
+// of that name. SimpleQuantity and MoneyQuantity, which R4's types refer to, are
+// given as the profiles of Quantity that they are. Each call makes a new one; a
+// [Library] keeps them.
 func Base(defs *definitions.Definitions, typ string) *Structure {
 	t := defs.Type(typ)
 	if t == nil {
-		return nil
+		return quantity(defs, typ)
 	}
 	b := baseMaker{defs: defs, typ: t}
 	s := &Structure{
@@ -31,6 +33,33 @@ func Base(defs *definitions.Definitions, typ string) *Structure {
 	s.Elements = append(s.Elements, b.root())
 	for i := range t.Elements {
 		s.Elements = append(s.Elements, b.element(&t.Elements[i]))
+	}
+	return s
+}
+
+// quantity returns the two profiles that R4's own types use.
+func quantity(defs *definitions.Definitions, name string) *Structure {
+	var rule Constraint
+	switch name {
+	case "SimpleQuantity":
+		rule = Constraint{Key: "sqty-1", Human: "The comparator is not used on a SimpleQuantity", Expression: "comparator.empty()"}
+	case "MoneyQuantity":
+		rule = Constraint{
+			Key: "mqty-1", Human: "There SHALL be a code if there is a value and it SHALL be an expression of currency. If system is present, it SHALL be ISO 4217.",
+			Expression: "(code.exists() or value.empty()) and (system.empty() or system = 'urn:iso:std:iso:4217')",
+		}
+	default:
+		return nil
+	}
+	s := Base(defs, "Quantity")
+	s.Base, s.URL, s.Name, s.Title, s.Constraint = s.URL, core+name, name, name, true
+	rule.Source = s.URL
+	root := &s.Elements[0]
+	root.Constraints = append(root.Constraints, rule)
+	for i := range s.Elements {
+		if e := &s.Elements[i]; e.Path == "Quantity.comparator" && name == "SimpleQuantity" {
+			e.Max, e.By = 0, s.Canonical()
+		}
 	}
 	return s
 }
@@ -114,10 +143,10 @@ func typeOf(t definitions.TypeRef) Type {
 }
 
 func bindingOf(d *definitions.Element) *Binding {
-	if d.ValueSet == "" {
+	if d.Binding.Strength == "" {
 		return nil
 	}
-	return &Binding{Strength: "required", ValueSet: d.ValueSet}
+	return &Binding{Strength: d.Binding.Strength, ValueSet: d.Binding.ValueSet, Max: d.Binding.Max}
 }
 
 // common are the invariants that nearly every element has and that the tables

@@ -2,6 +2,8 @@ package snapshot
 
 import (
 	"fmt"
+	"slices"
+	"strings"
 
 	"trellis.example/fhir"
 	"trellis.example/fhir/definitions"
@@ -60,6 +62,7 @@ type generator struct {
 	over           bool
 	lenient        bool // a ready snapshot is taken
 	issues         []fhir.Issue
+	failed         []string // slices that could not be declared
 	// shorts are the choices that the differential names by a type.
 	shorts map[*node][]string
 }
@@ -108,12 +111,26 @@ func (g *generator) apply(lines []line) {
 		if g.full() {
 			return
 		}
-		if n := g.locate(&lines[i]); n != nil {
-			g.merge(n, &lines[i])
+		l := &lines[i]
+		if g.below(l.id) {
+			continue
+		}
+		if n := g.locate(l); n != nil {
+			g.merge(n, l)
+		} else {
+			g.failed = append(g.failed, l.id)
 		}
 	}
 	g.narrowChoices()
 	g.check(g.root)
+}
+
+// below reports whether an element lies in one that could not be located: one
+// fault tells of both.
+func (g *generator) below(id string) bool {
+	return slices.ContainsFunc(g.failed, func(f string) bool {
+		return strings.HasPrefix(id, f) && (id[len(f):] == "" || id[len(f)] == '.' || id[len(f)] == '/')
+	})
 }
 
 // fits checks what a definition builds on.
@@ -163,8 +180,17 @@ func (g *generator) issue(id string, code fhir.Code, format string, args ...any)
 // caller knows.
 func (g *generator) find(canonical string) *Structure { return g.lookUp(canonical, g.finder) }
 
-// head is find for its Type and Base alone.
-func (g *generator) head(canonical string) *Structure { return g.lookUp(canonical, g.header) }
+// head is find for its Type and Base alone. R4's own extensions have one too.
+func (g *generator) head(canonical string) *Structure {
+	if s := g.lookUp(canonical, g.header); s != nil {
+		return s
+	}
+	url := fhir.ParseCanonical(canonical).URL
+	if g.defs.Extension(url) == nil {
+		return nil
+	}
+	return &Structure{URL: url, Version: release, Type: "Extension", Base: core + "Extension", Kind: "complex-type", Constraint: true}
+}
 
 func (g *generator) lookUp(canonical string, in func(string) *Structure) *Structure {
 	if typ, ok := coreType(canonical); ok {
