@@ -113,6 +113,10 @@ func arithmetic(op string, a, b item) (item, bool) {
 		out.n = x * y
 	case "/":
 		out.n = x / y
+	case "div":
+		out.n = math.Trunc(x / y)
+	case "mod":
+		out.n = math.Mod(x, y)
 	}
 	return out, !math.IsInf(out.n, 0) && !math.IsNaN(out.n)
 }
@@ -127,7 +131,7 @@ func text(items []item) string {
 // text is the item's value as a string.
 func (it item) text() string {
 	switch it.kind {
-	case kindString:
+	case kindString, kindDate:
 		return it.s
 	case kindNumber:
 		if it.s != "" {
@@ -229,7 +233,7 @@ func compare(a, b item) (c int, ok bool) {
 	if a.isQuantity() && b.isQuantity() {
 		return compareQuantity(a.v, b.v)
 	}
-	if a.kind == kindNode && b.kind == kindNode && isDate(a.t.Type) && isDate(b.t.Type) {
+	if a.isDate() && b.isDate() {
 		return compareDates(a.text(), b.text())
 	}
 	return strings.Compare(a.text(), b.text()), a.text() != "" && b.text() != ""
@@ -261,7 +265,12 @@ func compareQuantity(a, b fhir.Value) (int, bool) {
 	return cmpFloat(x, y), errX == nil && errY == nil
 }
 
-func isDate(t string) bool { return t == "date" || t == "dateTime" || t == "instant" }
+func (it item) isDate() bool {
+	if it.kind == kindNode {
+		return it.t.Type == "date" || it.t.Type == "dateTime" || it.t.Type == "instant"
+	}
+	return it.kind == kindDate
+}
 
 // compareDates orders two FHIR dates at the coarser precision; it is undecided
 // when they are equal there but not equally precise, or when only one has a

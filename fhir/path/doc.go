@@ -13,15 +13,20 @@
 //   - What is outside the subset is refused by Compile, never misread.
 //
 // The subset: member paths (choices without their type suffix), unions, indexes,
-// literals, and or xor implies, = != < <= > >= in contains, + - * &, is and as
+// literals, dates such as @2026-01-31, and or xor implies, = != < <= > >= in
+// contains, + - * / div mod &, is and as
 // (operators and functions), where, select, all, exists, empty, count, not,
 // first, last, tail, distinct, isDistinct, combine, union, intersect, hasValue,
 // ofType, extension, hasExtension, children, descendants, iif, trace, startsWith,
-// endsWith, matches, replaceMatches, substring, length, toInteger, toString,
-// resolve, $this, %resource, %rootResource, %context, %ucum.
+// endsWith, matches, replaceMatches, replace, substring, indexOf, length, lower,
+// upper, trim, split, join, toInteger, toString, skip, take, exclude, subsetOf,
+// supersetOf, allTrue, anyTrue, allFalse, anyFalse, sum, min, max, avg, repeat,
+// resolve, $this, %resource, %rootResource, %context, %ucum. today() and now() are
+// refused: a document is judged alike on every day.
 //
-// resolve() reads nothing: it stands for a resource of the type that the
-// reference names, or for the contained resource, which is enough for
-// "resolve() is Patient". Comparisons of dates of different precision that
+// resolve() reads nothing but the document: it gives the contained resource or
+// the entry of the Bundle that the reference names, else it stands for a resource
+// of the type that the reference names, which is enough for "resolve() is
+// Patient". Comparisons of dates of different precision that
 // cannot be decided are empty, as FHIRPath has it.
 package path

@@ -20,6 +20,7 @@ const (
 	kindNumber
 	kindString
 	kindResolved // a resource known only by its type
+	kindDate     // a date literal; s is its text
 )
 
 // An item is one value of a collection.
@@ -39,7 +40,8 @@ type env struct {
 	stack                        []item
 	root, resource, rootResource item
 	visits, limit                int
-	one                          bool // of a repeating element only the first value is wanted
+	finder                       Finder // nil: the Bundle is searched
+	one                          bool   // of a repeating element only the first value is wanted
 }
 
 var envs = sync.Pool{New: func() any { return &env{stack: make([]item, 0, 64)} }}

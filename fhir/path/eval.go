@@ -3,7 +3,6 @@ package path
 import (
 	"regexp"
 
-	"trellis.example/fhir"
 	"trellis.example/fhir/definitions"
 )
 
@@ -168,48 +167,4 @@ func (it item) isA(name string) bool {
 		return name == "uri" && (it.t.Type == "url" || it.t.Type == "canonical")
 	}
 	return definitions.R4().IsA(it.t.Type, name)
-}
-
-// resolve replaces references on the stack by what they stand for.
-func (e *env) resolve(lo int) {
-	n := lo
-	for _, it := range e.stack[lo:] {
-		if r, ok := e.target(it); ok {
-			e.stack[n] = r
-			n++
-		}
-	}
-	e.stack = e.stack[:n]
-}
-
-func (e *env) target(it item) (item, bool) {
-	if it.kind != kindNode {
-		return it, false
-	}
-	s, typ := it.v, ""
-	if it.t.Type == "Reference" {
-		s, typ = it.v.Get("reference"), it.v.Get("type").Text()
-	}
-	ref, ok := fhir.ParseReference(s.Text())
-	switch {
-	case ok && ref.Kind == fhir.RefContained:
-		return e.contained(ref.Fragment)
-	case ok && ref.Type != "":
-		typ = ref.Type
-	}
-	t := definitions.R4().Table(typ)
-	return item{kind: kindResolved, t: t}, t != nil
-}
-
-func (e *env) contained(id string) (item, bool) {
-	if id == "" {
-		return resourceItem(e.rootResource.v), true
-	}
-	for c := e.rootResource.v.Get("contained").First(); c.Exists() && e.visit(1); c = c.Next() {
-		if c.Get("id").Text() == id {
-			it := resourceItem(c)
-			return it, it.t != nil
-		}
-	}
-	return item{}, false
 }

@@ -15,6 +15,7 @@ const (
 	tokNumber
 	tokOp // punctuation and operators
 	tokVar
+	tokDate // @2026-01-31, without the @
 )
 
 type token struct {
@@ -48,6 +49,13 @@ func lex(s string) ([]token, error) {
 				kind = tokQuotedName
 			}
 			out = append(out, token{kind, text})
+			i += n
+		case c == '@':
+			n := 1 + span(s[i+1:], isDateByte)
+			if n < 5 || s[i+1] == 'T' {
+				return nil, fmt.Errorf("not a date at %d", i)
+			}
+			out = append(out, token{tokDate, strings.TrimSuffix(s[i+1:i+n], "T")})
 			i += n
 		case c == '%' || c == '$':
 			n := 1 + span(s[i+1:], isWord)
@@ -119,3 +127,7 @@ func span(s string, ok func(byte) bool) int {
 func isLetter(c byte) bool { return c == '_' || c|0x20 >= 'a' && c|0x20 <= 'z' }
 
 func isWord(c byte) bool { return isLetter(c) || c >= '0' && c <= '9' }
+
+func isDateByte(c byte) bool {
+	return c >= '0' && c <= '9' || strings.IndexByte("-:T+Z.", c) >= 0
+}

@@ -20,7 +20,7 @@ type parser struct {
 
 var precedence = map[string]int{
 	"implies": 1, "or": 2, "xor": 2, "and": 3, "in": 4, "contains": 4, "=": 5, "!=": 5,
-	"<": 6, "<=": 6, ">": 6, ">=": 6, "|": 7, "is": 8, "as": 8, "+": 9, "-": 9, "&": 9, "*": 10, "/": 10,
+	"<": 6, "<=": 6, ">": 6, ">=": 6, "|": 7, "is": 8, "as": 8, "+": 9, "-": 9, "&": 9, "*": 10, "/": 10, "div": 10, "mod": 10,
 }
 
 func (p *parser) peek() token { return p.toks[p.pos] }
@@ -113,6 +113,9 @@ func (p *parser) primary() (expr, error) {
 		p.pos++
 		n, err := strconv.ParseFloat(t.text, 64)
 		return literal{item{kind: kindNumber, n: n, s: t.text}}, err
+	case tokDate:
+		p.pos++
+		return literal{item{kind: kindDate, s: t.text}}, nil
 	case tokVar:
 		p.pos++
 		return p.variable(t.text)
@@ -182,10 +185,31 @@ func (p *parser) member(of expr) (expr, error) {
 	return childExpr{of, t.text}, nil
 }
 
+// refused are functions of FHIRPath that have no place here, with the reason.
+var refused = map[string]string{
+	"today":      "a document must be judged alike on every day",
+	"now":        "a document must be judged alike at every moment",
+	"timeOfDay":  "a document must be judged alike at every moment",
+	"memberOf":   "bind the element to the value set instead",
+	"conformsTo": "name the profile on the element's type instead",
+}
+
+func functionOf(name string) (function, error) {
+	for _, table := range [...]map[string]function{functions, textFunctions, setFunctions} {
+		if f, ok := table[name]; ok {
+			return f, nil
+		}
+	}
+	if why := refused[name]; why != "" {
+		return function{}, fmt.Errorf("%s() is not evaluated: %s", name, why)
+	}
+	return function{}, fmt.Errorf("unknown function %s", name)
+}
+
 func (p *parser) call(of expr, name string) (expr, error) {
-	f, ok := functions[name]
-	if !ok {
-		return nil, fmt.Errorf("unknown function %s", name)
+	f, err := functionOf(name)
+	if err != nil {
+		return nil, err
 	}
 	if of == nil {
 		of = thisExpr{}

@@ -113,6 +113,8 @@ func (p *Path) Count(v fhir.Value) int {
 // the value it is evaluated on.
 type Context struct {
 	Resource, Root fhir.Value
+	// Finder, when set, is asked for the entries that references name.
+	Finder Finder
 	// Visits, when set, is how many values the evaluations that share it may
 	// still visit; each takes off what it used.
 	Visits *int
@@ -137,6 +139,7 @@ func (p *Path) evaluate(v fhir.Value, in Context) (bool, error) {
 		e.resource = item{v: in.Resource} // their tables are looked up when asked for
 		e.rootResource = item{v: in.Root}
 	}
+	e.finder = in.Finder
 	if in.Visits != nil {
 		e.limit = min(e.limit, *in.Visits)
 	}
