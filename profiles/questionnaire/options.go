@@ -1,0 +1,268 @@
+package questionnaire
+
+import (
+	"fmt"
+
+	"trellis.example/fhir"
+	"trellis.example/profiles/terminology"
+)
+
+// options are the answers an item allows by its answerOption.
+type options struct {
+	codings codes
+	values  map[value]option
+}
+
+// codes are coded options with their ordinal values.
+type codes struct {
+	of              map[code]option
+	unscored        bool // one has no ordinal value
+	lowest, highest float64
+}
+
+func (c *codes) add(key code, o option) {
+	if len(c.of) == 0 {
+		c.of = map[code]option{}
+		c.lowest, c.highest = o.ordinal, o.ordinal
+	}
+	c.of[key] = o
+	c.unscored = c.unscored || !o.scored
+	c.lowest, c.highest = min(c.lowest, o.ordinal), max(c.highest, o.ordinal)
+}
+
+// A value is an option that is no Coding.
+type value struct {
+	kind kind
+	text string // of a reference, its literal
+}
+
+type option struct {
+	ordinal   float64
+	scored    bool
+	exclusive bool
+}
+
+func (o *options) len() int { return len(o.codings.of) + len(o.values) }
+
+// find returns the option that an answer chose.
+func (o *options) find(k kind, v fhir.Value) (option, bool) {
+	if k == coding {
+		found, ok := o.codings.of[codeOf(v)]
+		return found, ok
+	}
+	found, ok := o.values[valueOption(k, v)]
+	return found, ok
+}
+
+// valueOption is what a value is looked up by. R4 has no options of the types
+// decimal and dateTime: those of integer and date serve.
+func valueOption(k kind, v fhir.Value) value {
+	switch k {
+	case reference:
+		return value{k, v.Get("reference").Text()}
+	case decimal:
+		k = integer
+	case dateTime:
+		k = date
+	}
+	return value{k, v.Text()}
+}
+
+// choices reads answerOption and answerValueSet, and with them the kinds of
+// answers that a choice may have.
+func (c *compiler) choices(it *item) {
+	given, set := it.source.Get("answerOption"), it.source.Get("answerValueSet")
+	if set.Exists() {
+		it.set = c.setOf(set)
+	}
+	if !given.Exists() {
+		return
+	}
+	allowed := optionKinds[it.code]
+	it.options = &options{values: map[value]option{}}
+	var kinds kinds
+	for o := range given.Items() {
+		v, k := typed(o, "value")
+		switch {
+		case k == none:
+			continue
+		case !allowed.has(k):
+			c.fault(v, "", "q-def-option", "an option of this type does not fit the item's type", "Expected "+allowed.String()+".")
+			continue
+		}
+		kinds = kinds.with(k)
+		c.option(it.options, o, v, k)
+	}
+	c.fit(it, kinds)
+}
+
+func (c *compiler) option(o *options, at, v fhir.Value, k kind) {
+	if c.options++; c.options > maxOptions {
+		if c.options == maxOptions+1 {
+			c.fault(at, "", "q-def-size", fmt.Sprintf("a Questionnaire has at most %d options", maxOptions),
+				"Use answerValueSet.")
+		}
+		return
+	}
+	if _, twice := o.find(k, v); twice {
+		c.fault(v, "", "q-def-option", "this option stands in the item already", "")
+		return
+	}
+	var opt option
+	opt.read(at)
+	opt.read(v)
+	if k == coding {
+		o.codings.add(codeOf(v), opt)
+		return
+	}
+	o.values[valueOption(k, v)] = opt
+}
+
+// read takes what extensions say of an option: on the option itself or on its
+// Coding.
+func (o *option) read(v fhir.Value) {
+	for e := range v.Get("extension").Items() {
+		switch e.Get("url").Text() {
+		case core + "ordinalValue", core + "itemWeight":
+			o.ordinal, o.scored = number(valueOf(e).Text())
+		case core + "questionnaire-optionExclusive":
+			o.exclusive = valueOf(e).Text() == "true"
+		}
+	}
+}
+
+// fit sets the kinds of answers from those of the options: an option of type
+// date for an item dateTime is answered as a dateTime.
+func (c *compiler) fit(it *item, kinds kinds) {
+	switch it.code {
+	case "choice":
+		it.kinds = kinds
+	case "open-choice":
+		it.kinds = kinds.with(text)
+	}
+	if it.kinds == 0 {
+		it.kinds = answerKinds[it.code]
+	}
+}
+
+// A set is a value set that answers are drawn from: one held elsewhere, or one
+// contained in the Questionnaire.
+type set struct {
+	name  string             // as issues show it
+	held  *terminology.Set   // nil: contained, or not held at all
+	codes codes              // contained: those listed
+	other []*terminology.Set // contained: sets it includes
+	open  bool               // contained: it includes what cannot be listed here
+	known bool               // false: not held
+}
+
+// has reports whether a Coding is in the set.
+func (s *set) has(v code) terminology.Answer {
+	switch {
+	case !s.known:
+		return terminology.Unknown
+	case s.held != nil:
+		return s.held.Has(v.system, v.code)
+	}
+	if _, ok := s.codes.of[v]; ok {
+		return terminology.Yes
+	}
+	answer := terminology.No
+	for _, o := range s.other {
+		switch o.Has(v.system, v.code) {
+		case terminology.Yes:
+			return terminology.Yes
+		case terminology.Unknown:
+			answer = terminology.Unknown
+		}
+	}
+	if s.open {
+		return terminology.Unknown
+	}
+	return answer
+}
+
+func (c *compiler) setOf(at fhir.Value) *set {
+	canonical := at.Text()
+	if canonical == "" {
+		return nil
+	}
+	if canonical[0] != '#' {
+		if c.sets != nil {
+			if held := c.sets(canonical); held != nil {
+				return &set{name: fhir.ParseCanonical(canonical).String(), held: held, known: true}
+			}
+		}
+		return &set{name: fhir.ParseCanonical(canonical).String()}
+	}
+	if s, ok := c.contents[canonical]; ok {
+		return s
+	}
+	for r := range c.root.Get("contained").Items() {
+		if r.Get("id").Text() == canonical[1:] && r.Get("resourceType").Text() == "ValueSet" {
+			s := c.contained(r)
+			c.contents[canonical] = s
+			return s
+		}
+	}
+	c.fault(at, "", "q-def-set", "no ValueSet of this id is contained in the Questionnaire",
+		"Contain the value set, or name it by its canonical URL.")
+	c.contents[canonical] = nil
+	return nil
+}
+
+// contained reads a ValueSet that the Questionnaire brings with it.
+func (c *compiler) contained(v fhir.Value) *set {
+	s := &set{name: "the value set contained in the Questionnaire", known: true}
+	if e := v.Get("expansion"); e.Exists() {
+		c.expansion(s, e.Get("contains"))
+		return s
+	}
+	compose := v.Get("compose")
+	for in := range compose.Get("include").Items() {
+		c.include(s, in)
+	}
+	s.open = s.open || compose.Get("exclude").Exists()
+	return s
+}
+
+func (c *compiler) expansion(s *set, list fhir.Value) {
+	for e := range list.Items() {
+		if e.Get("abstract").Text() != "true" {
+			c.member(s, e.Get("system").Text(), e)
+		}
+		c.expansion(s, e.Get("contains"))
+	}
+}
+
+// include reads one include. Codes taken by filter, whole code systems and
+// intersections of sets are left open.
+func (c *compiler) include(s *set, in fhir.Value) {
+	concepts, sets := in.Get("concept"), in.Get("valueSet")
+	switch {
+	case concepts.Exists() && !sets.Exists():
+		for con := range concepts.Items() {
+			c.member(s, in.Get("system").Text(), con)
+		}
+	case sets.Len() == 1 && !in.Get("system").Exists() && c.sets != nil:
+		held := c.sets(sets.First().Text())
+		if held == nil {
+			s.open = true
+			return
+		}
+		s.other = append(s.other, held)
+	default:
+		s.open = true
+	}
+}
+
+// member adds a code of a contained set, with its ordinal value.
+func (c *compiler) member(s *set, system string, v fhir.Value) {
+	if c.options++; c.options > maxOptions {
+		s.open = true
+		return
+	}
+	var o option
+	o.read(v)
+	s.codes.add(code{system: system, code: v.Get("code").Text()}, o)
+}
