@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"net"
+	"net/url"
 	"regexp"
 	"slices"
 	"strings"
@@ -37,6 +38,9 @@ type Client struct {
 	Disabled bool `json:"disabled,omitzero"`
 	// MLLP binds an HL7 v2 sender to this client; nil for none.
 	MLLP *MLLPBinding `json:"mllp,omitzero"`
+	// Profiles are the canonicals that the partner agreed to follow: each
+	// document it sends of their types must, whatever it claims itself.
+	Profiles []string `json:"profiles,omitzero"`
 	// Generation is raised when the client's credentials change; tokens of
 	// an older generation count no longer.
 	Generation int       `json:"generation"`
@@ -117,6 +121,25 @@ type NewClient struct {
 	Scope string
 	Credentials
 	MLLP *MLLPBinding
+	// Profiles are the canonicals of the partner's agreement. Whether they
+	// exist is for the caller to know.
+	Profiles []string
+}
+
+// maxProfiles bounds the profiles of one agreement: each costs time on every
+// document.
+const maxProfiles = 32
+
+func checkProfiles(p *problems, list []string) {
+	if len(list) > maxProfiles {
+		p.addf("profiles", "must be at most %d canonicals", maxProfiles)
+	}
+	for _, c := range list {
+		if u, err := url.Parse(c); err != nil || !u.IsAbs() || strings.ContainsAny(c, " \t\r\n") {
+			p.addf("profiles", "must be canonical URLs, each with or without a version after |")
+			return
+		}
+	}
 }
 
 var (
@@ -153,6 +176,7 @@ func (n NewClient) check() problems {
 	checkScope(&p, n.Scope, n.Role)
 	n.Credentials.check(&p, n.ID)
 	n.MLLP.check(&p)
+	checkProfiles(&p, n.Profiles)
 	return p
 }
 

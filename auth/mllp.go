@@ -38,7 +38,7 @@ func (s *Server) MLLPSender(ctx context.Context, from Sender) (Principal, error)
 	if found == nil {
 		return Principal{}, fhir.Errorf(fhir.Login, "no client is bound to this certificate, MSH-3 and MSH-4")
 	}
-	p := NewPrincipal(found.ID, found.Role, found.Org, found.scopes)
+	p := found.principal(found.scopes)
 	p.Partner = found.MLLP.Partner
 	return p, nil
 }

@@ -16,8 +16,11 @@ type Principal struct {
 	Role Role
 	// Org is the ODS code of the client's organisation, or "".
 	Org string
-	// Partner names the agreement whose maps and profiles apply, or "".
+	// Partner names the agreement whose maps apply, or "".
 	Partner string
+	// Profiles are the canonicals that the client's agreement asks of its
+	// documents; not to be changed.
+	Profiles []string
 	// TokenID is the access token's jti, or "" for an MLLP sender.
 	TokenID string
 	Grant

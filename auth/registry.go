@@ -91,7 +91,7 @@ func (r *Registry) Add(ctx context.Context, n NewClient) (Client, Secret, error)
 	if err != nil {
 		return Client{}, "", err
 	}
-	c := Client{ID: n.ID, Role: n.Role, Org: n.Org, Scopes: scopes.String(), MLLP: n.MLLP, CreatedAt: now, ChangedAt: now}
+	c := Client{ID: n.ID, Role: n.Role, Org: n.Org, Scopes: scopes.String(), MLLP: n.MLLP, Profiles: n.Profiles, CreatedAt: now, ChangedAt: now}
 	secret := c.setCredentials(n.Credentials)
 	if err := r.put(ctx, c, 0); errors.Is(err, ErrConflict) {
 		return Client{}, "", fhir.Errorf(fhir.Duplicate, "a client with that id exists")
@@ -213,6 +213,17 @@ func (r *Registry) Disable(ctx context.Context, id string, enable bool) (Client,
 		c.Disabled = !enable
 		c.Generation++
 	})
+}
+
+// Agree replaces the profiles of a client's agreement; none ends it. It counts
+// within a second, for tokens the client has too.
+func (r *Registry) Agree(ctx context.Context, id string, profiles []string) (Client, error) {
+	var p problems
+	checkProfiles(&p, profiles)
+	if err := p.err(); err != nil {
+		return Client{}, err
+	}
+	return r.change(ctx, id, func(c *Client) { c.Profiles = profiles })
 }
 
 // RevokeTokens makes every token the client has stop counting within a

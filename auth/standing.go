@@ -13,5 +13,12 @@ func (r *Registry) Principal(ctx context.Context, id string) (Principal, error) 
 	if rec == nil || rec.Disabled {
 		return Principal{}, errNoClient()
 	}
-	return NewPrincipal(rec.ID, rec.Role, rec.Org, rec.scopes), nil
+	return rec.principal(rec.scopes), nil
+}
+
+// principal returns the client with those of its scopes.
+func (rec *clientRecord) principal(scopes Scopes) Principal {
+	p := NewPrincipal(rec.ID, rec.Role, rec.Org, scopes)
+	p.Profiles = rec.Profiles
+	return p
 }

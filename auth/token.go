@@ -150,7 +150,7 @@ func (s *Server) derive(t *verifiedToken, rec *clientRecord) *verifiedToken {
 	key := principalKey{rec, scopes.String()}
 	p, ok := s.principals.get(key)
 	if !ok {
-		p = NewPrincipal(rec.ID, rec.Role, rec.Org, scopes)
+		p = rec.principal(scopes)
 		s.principals.put(key, p)
 	}
 	n := *t

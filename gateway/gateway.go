@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -154,10 +155,11 @@ func (g *Gateway) assemble(ctx context.Context) error {
 		Store: catalogue.Over(g.store), Registry: registry, Recorder: recorder, PublicURL: g.PublicURL, Sandbox: g.cfg.Sandbox, Clock: time.Now, Version: g.cfg.Version,
 		OnWrite: in.Written, OnTransaction: in.Transacted, Profiles: profilesByType(v.Profiles()),
 		Validate: func(p auth.Principal, r fhir.Resource) []fhir.Issue {
-			return v.Validate(r, profiles.Options{BaseOnly: p.Sandbox()})
+			return v.Validate(r, profiles.Options{BaseOnly: p.Sandbox(), Profiles: p.Profiles})
 		},
 		ValidateAs: func(p auth.Principal, r fhir.Resource, profile string) ([]fhir.Issue, bool) {
-			return v.Validate(r, profiles.Options{BaseOnly: p.Sandbox(), Profiles: []string{profile}}), v.Knows(profile)
+			asked := append(slices.Clone(p.Profiles), profile)
+			return v.Validate(r, profiles.Options{BaseOnly: p.Sandbox(), Profiles: asked}), v.Knows(profile)
 		},
 	})
 	if err != nil {

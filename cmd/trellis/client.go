@@ -12,6 +12,7 @@ import (
 
 	"trellis.example/auth"
 	"trellis.example/gateway"
+	"trellis.example/profiles"
 )
 
 // storeFlags are the settings that a command beside the gateway needs to find
@@ -27,7 +28,7 @@ func newClient() *cobra.Command {
 The commands work beside a running gateway; what they change counts within a
 second. Roles: ` + roleNames() + `.`,
 	}
-	c.AddCommand(newClientAdd(), newClientList(), newClientRotate(), newClientDisable())
+	c.AddCommand(newClientAdd(), newClientList(), newClientRotate(), newClientAgree(), newClientDisable())
 	return c
 }
 
@@ -98,6 +99,7 @@ func (c *credentialFlags) read(cmd *cobra.Command) (auth.Credentials, error) {
 func newClientAdd() *cobra.Command {
 	var cr credentialFlags
 	var role, org, scope, app, facility, cert, cn, partner, replyTo string
+	var agreed []string
 	cmd := &cobra.Command{
 		Use:   "add ID --role ROLE",
 		Short: "Register a client; prints its id and secret once, as JSON",
@@ -110,7 +112,10 @@ func newClientAdd() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			n := auth.NewClient{ID: args[0], Role: auth.Role(role), Org: org, Scope: scope, Credentials: creds}
+			n := auth.NewClient{ID: args[0], Role: auth.Role(role), Org: org, Scope: scope, Credentials: creds, Profiles: agreed}
+			if err := heldProfiles(agreed); err != nil {
+				return err
+			}
 			if app != "" || facility != "" || cert != "" || cn != "" {
 				n.MLLP = &auth.MLLPBinding{MSH3: app, MSH4: facility, CertSHA256: cert, CN: cn, Partner: partner, ReplyTo: replyTo}
 			}
@@ -134,6 +139,7 @@ func newClientAdd() *cobra.Command {
 	f.StringVar(&cert, "mllp-cert-sha256", "", "SHA-256 of the certificate that its MLLP connection must show")
 	f.StringVar(&cn, "mllp-cn", "", "common name of that certificate instead")
 	f.StringVar(&replyTo, "mllp-reply-to", "", "host:port where its system takes answers (RRI) over MLLP")
+	f.StringSliceVar(&agreed, "profile", nil, "canonical of a profile that its documents must follow, as agreed (several allowed)")
 	f.StringVar(&partner, "partner", "", "name of the partner agreement")
 	_ = cmd.MarkFlagRequired("role")
 	return cmd
@@ -201,6 +207,47 @@ func newClientRotate() *cobra.Command {
 	addFlags(cmd.Flags(), storeFlags...)
 	cr.add(cmd)
 	return cmd
+}
+
+func newClientAgree() *cobra.Command {
+	var agreed []string
+	cmd := &cobra.Command{
+		Use:   "agree ID [--profile URL]…",
+		Short: "Set the profiles that a client's documents must follow, whatever they claim; none ends the agreement",
+		Example: `  trellis client agree riverside --profile https://trellis.example/fhir/StructureDefinition/prsb-referral
+  trellis client agree riverside`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := heldProfiles(agreed); err != nil {
+				return err
+			}
+			return withRegistry(cmd, func(r *auth.Registry) error {
+				c, err := r.Agree(cmd.Context(), args[0], agreed)
+				if err != nil {
+					return err
+				}
+				return printJSON(cmd.OutOrStdout(), struct {
+					ID       string   `json:"client_id"`
+					Profiles []string `json:"profiles"`
+				}{c.ID, append([]string{}, c.Profiles...)})
+			})
+		},
+	}
+	addFlags(cmd.Flags(), storeFlags...)
+	cmd.Flags().StringSliceVar(&agreed, "profile", nil, "canonical, with or without a version after | (several allowed)")
+	return cmd
+}
+
+// heldProfiles refuses an agreement on profiles that nobody here can check.
+func heldProfiles(list []string) error {
+	if len(list) == 0 {
+		return nil
+	}
+	v, err := profiles.New()
+	if err != nil {
+		return err
+	}
+	return knownProfiles(v, list)
 }
 
 func newClientDisable() *cobra.Command {

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"trellis.example/gateway"
+	"trellis.example/profiles"
 )
 
 // trellis runs a command as a user would.
@@ -58,6 +59,10 @@ func TestClientCommands(t *testing.T) {
 		{"own secret", "a-long-and-random-secret-of-32-characters\n", []string{"add", "b", "--role", "police", "--secret-stdin"}, 0, `{"client_id":"b"}`},
 		{"list", "", []string{"list"}, 0, "gp-practice"},
 		{"rotate", "", []string{"rotate", "a"}, 0, "client_secret"},
+		{"agree", "", []string{"agree", "a", "--profile", profiles.Strict}, 0, "prsb-referral"},
+		{"agree on what nobody checks", "", []string{"agree", "a", "--profile", "https://nobody.example/x"}, 2, "known are"},
+		{"add with an agreement on it", "", []string{"add", "c", "--role", "police", "--profile", "https://nobody.example/x"}, 2, "known are"},
+		{"end the agreement", "", []string{"agree", "a"}, 0, `"profiles": []`},
 		{"disable", "", []string{"disable", "a"}, 0, "disabled"},
 		{"nobody", "", []string{"disable", "nobody"}, 2, "no client"},
 	}

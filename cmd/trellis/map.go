@@ -108,7 +108,7 @@ func apply(cmd *cobra.Command, f mapping.Format, doc []byte, asJSON bool) error 
 	if err != nil {
 		return err
 	}
-	a := intake.Apply(f, doc, v)
+	a := intake.Apply(f, doc, v, profiles.Options{})
 	if err := printRaw(cmd.OutOrStdout(), a.AppendJSON(nil), asJSON); err != nil {
 		return err
 	}

@@ -179,7 +179,13 @@ func (in *Intake) Submit(ctx context.Context, s Submission) (Outcome, error) {
 
 // check validates the submission's bundle.
 func (in *Intake) check(s Submission) []fhir.Issue {
-	return validate(s.Bundle, s.Places, in.Validator, s.Sender.Sandbox())
+	return validate(s.Bundle, s.Places, in.Validator, in.options(s.Sender))
+}
+
+// options are what a sender's documents are judged by: our profiles and, as a
+// minimum, those of its agreement.
+func (in *Intake) options(from Sender) profiles.Options {
+	return profiles.Options{BaseOnly: from.Sandbox(), Profiles: from.Profiles}
 }
 
 // auditRefusal records that a document was refused, where no error answer does.
