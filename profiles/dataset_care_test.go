@@ -20,7 +20,7 @@ var careProfiles = []string{
 	"profiles/Composition", "profiles/message-back", "profiles/message-back-bundle",
 	"extensions/activity-confidence", "extensions/ext-goal-importance", "extensions/ext-plan-agreement",
 	"extensions/ext-care-funding-source", "extensions/ext-what-matters", "extensions/ext-strength",
-	"extensions/ext-flag-note", "extensions/ext-consultation-mechanism",
+	"extensions/ext-flag-note", "extensions/ext-consultation-mechanism", "extensions/ext-contact-outcome",
 }
 
 func careProfile(t *testing.T, name string) fhir.Resource {
