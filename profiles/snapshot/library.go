@@ -60,7 +60,7 @@ func NewLibrary(defs *definitions.Definitions, list []fhir.Resource) (*Library, 
 		}
 	}
 	for _, same := range l.byURL {
-		slices.SortFunc(same, func(a, b *volume) int { return CompareVersions(b.head.Version, a.head.Version) })
+		slices.SortFunc(same, func(a, b *volume) int { return compareVersions(b.head.Version, a.head.Version) })
 	}
 	slices.SortFunc(l.all, func(a, b *volume) int { return cmp.Compare(a.head.Canonical(), b.head.Canonical()) })
 	return l, fhir.Faults(issues)
@@ -94,6 +94,18 @@ func (l *Library) Find(canonical string) *Structure {
 		return v.head
 	}
 	return v.made
+}
+
+// Make returns the structure with that canonical as Find does, and for one that
+// is at fault the error with every fault of it.
+func (l *Library) Make(canonical string) (*Structure, error) {
+	if s := l.Find(canonical); s != nil {
+		return s, nil
+	}
+	if v := l.volume(canonical, false); v != nil {
+		return nil, v.err
+	}
+	return nil, fhir.Errorf(fhir.NotFound, "the definition %s is not known here", safe(canonical))
 }
 
 // head is Find for a structure's Type and Base, which are known before it is
@@ -134,10 +146,10 @@ func (l *Library) All() ([]*Structure, error) {
 	return out, fhir.Faults(issues)
 }
 
-// CompareVersions orders business versions: numbers between dots by value,
+// compareVersions orders business versions: numbers between dots by value,
 // anything else as text; a version without a suffix such as "-draft" comes after
 // those with one.
-func CompareVersions(a, b string) int {
+func compareVersions(a, b string) int {
 	a, preA, _ := strings.Cut(a, "-")
 	b, preB, _ := strings.Cut(b, "-")
 	for a != "" || b != "" {
