@@ -4,7 +4,7 @@ import "trellis.example/fhir"
 
 // addresses are the fullUrls of a Bundle.
 type addresses struct {
-	types map[string]string // the resource type by fullUrl
+	resources map[string]fhir.Value // by fullUrl
 	// plain says that the entries need no closer look to be told apart: each
 	// fullUrl is a string and there once, and no resource has a version.
 	plain bool
@@ -20,7 +20,7 @@ func (w *walk) addressesOf() *addresses {
 	}
 	a := w.spare
 	if w.spare = nil; a == nil {
-		a = &addresses{types: map[string]string{}}
+		a = &addresses{resources: map[string]fhir.Value{}}
 	}
 	a.plain = true
 	for e := w.bundle.Get("entry").First(); e.Exists(); e = e.Next() {
@@ -43,8 +43,8 @@ func (a *addresses) add(entry fhir.Value) {
 	if u == "" {
 		return
 	}
-	before := len(a.types)
-	if a.types[u] = r.Get("resourceType").Text(); len(a.types) == before {
+	before := len(a.resources)
+	if a.resources[u] = r; len(a.resources) == before {
 		a.plain = false
 	}
 }
@@ -52,19 +52,33 @@ func (a *addresses) add(entry fhir.Value) {
 // dropAddresses ends the work on a Bundle and keeps the index's memory for the
 // next.
 func (w *walk) dropAddresses() {
-	if a := w.fullURLs; a != nil && len(a.types) <= keptAddresses {
-		clear(a.types)
+	if a := w.fullURLs; a != nil && len(a.resources) <= keptAddresses {
+		clear(a.resources)
 		w.spare = a
 	}
 	w.fullURLs = nil
 }
 
+// entryAt returns the resource of the innermost Bundle's entry with that
+// fullUrl, or nothing.
+func (w *walk) entryAt(url string) fhir.Value {
+	if !w.bundle.Exists() || url == "" {
+		return fhir.Value{}
+	}
+	return w.addressesOf().resources[url]
+}
+
+// Find is [entryAt] for the expressions of invariants.
+func (w *walk) Find(bundle fhir.Value, fullURL string) (resource fhir.Value, indexed bool) {
+	if bundle != w.bundle {
+		return fhir.Value{}, false
+	}
+	return w.entryAt(fullURL), true
+}
+
 // typeInBundle returns the type of the entry with that fullUrl, or "".
 func (w *walk) typeInBundle(url string) string {
-	if !w.bundle.Exists() {
-		return ""
-	}
-	return w.addressesOf().types[url]
+	return w.entryAt(url).Get("resourceType").Text()
 }
 
 // sure are invariants of Bundle, by key and expression, that are evaluated for

@@ -12,7 +12,7 @@ func (w *walk) rules(v fhir.Value, list []rule) {
 		if r.sure != nil && r.sure(w, v) {
 			continue
 		}
-		ok, err := r.path.Holds(v, path.Context{Resource: w.resource, Root: w.root, Visits: &w.visits})
+		ok, err := r.path.Holds(v, path.Context{Resource: w.resource, Root: w.root, Finder: w, Visits: &w.visits})
 		switch {
 		case err != nil:
 			w.broken(v, r, fhir.Processing, "the document has too many values to check this rule")

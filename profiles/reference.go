@@ -27,6 +27,7 @@ func (w *walk) reference(v fhir.Value, targets []string) {
 		w.locals = append(w.locals, local{at: v, id: ref.Fragment, targets: targets})
 	case ref.Kind == fhir.RefURN:
 		w.target(v, w.typeInBundle(ref.URI), typ, targets)
+		w.urn(s, ref.URI)
 	case ref.Kind == fhir.RefRelative || ref.Kind == fhir.RefConditional:
 		if !w.v.nodes.defs.IsResource(ref.Type) {
 			w.add(s, "", fhir.Issue{Severity: fhir.SeverityError, Code: fhir.BadValue, Rule: ruleReference,
@@ -40,6 +41,21 @@ func (w *walk) reference(v fhir.Value, targets []string) {
 	case ref.Kind == fhir.RefOther && !strings.Contains(ref.URI, ":"):
 		w.expected(s, fhir.BadValue, ruleReference, "a URL, Type/id, #id or a urn")
 	}
+}
+
+// urn checks that an entry of the Bundle has the address: a urn is nobody's
+// address outside (R4 Bundle, section 2.36.4.1).
+func (w *walk) urn(s fhir.Value, uri string) {
+	if !w.bundle.Exists() || w.entryAt(uri).Exists() {
+		return
+	}
+	is := fhir.Issue{Severity: fhir.SeverityWarning, Code: fhir.NotFound, Rule: ruleBundleVersions,
+		Text: "no entry of the Bundle has this address", Expected: "the fullUrl of an entry", Found: "an address that no entry has"}
+	switch w.bundle.Get("type").Text() {
+	case "transaction", "message", "document":
+		is.Severity = fhir.SeverityError
+	}
+	w.add(s, "", is)
 }
 
 // target checks the type found in the literal reference; "" is not known.
@@ -61,28 +77,4 @@ func isTarget(typ string, targets []string) bool {
 
 func (w *walk) wrongTarget(v fhir.Value, targets []string) {
 	w.wrong(v, fhir.BadValue, ruleTarget, "a reference to "+strings.Join(targets, " or "), "a reference to another type", "")
-}
-
-// entry checks a Bundle entry's fullUrl (R4 Bundle, section 2.36.4): absolute,
-// and the same id and type as the resource where it is a RESTful address.
-func (w *walk) entry(v fhir.Value) {
-	full := v.Get("fullUrl")
-	if full.Kind() != fhir.String {
-		return
-	}
-	s := full.Text()
-	ref, ok := fhir.ParseReference(s)
-	switch {
-	case !ok || !strings.Contains(s, ":") || ref.Kind == fhir.RefContained:
-		w.expected(full, fhir.BadValue, ruleFullURL, "an absolute URL or a urn")
-	case hasPrefixFold(s, "urn:uuid:") && !isUUID(strings.ToLower(s[len("urn:uuid:"):])):
-		w.expected(full, fhir.BadValue, ruleFullURL, "a UUID after urn:uuid:")
-	case strings.HasPrefix(s, "urn:oid:") && !isOID(s):
-		w.expected(full, fhir.BadValue, ruleFullURL, "an OID after urn:oid:")
-	case ref.Kind == fhir.RefAbsolute && w.v.nodes.defs.IsResource(ref.Type):
-		r := v.Get("resource")
-		if r.Exists() && (r.Get("resourceType").Text() != ref.Type || r.Get("id").Exists() && r.Get("id").Text() != ref.ID) {
-			w.expected(full, fhir.BadValue, ruleFullURL, "the type and id of the entry's resource at the end of the URL")
-		}
-	}
 }

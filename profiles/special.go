@@ -20,6 +20,8 @@ func (w *walk) special(v fhir.Value, n *node) {
 		w.quantity(v)
 	case isEntry:
 		w.entry(v)
+	case isBundle:
+		w.bundleOf(v)
 	case isDomainResource:
 		if w.inside {
 			w.containedMeta(v)
