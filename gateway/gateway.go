@@ -8,7 +8,6 @@ import (
 	"log/slog"
 	"net"
 	"path/filepath"
-	"slices"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -138,6 +137,7 @@ func (g *Gateway) assemble(ctx context.Context) error {
 	if err := g.checkIndex(ctx, registry); err != nil {
 		return err
 	}
+	by := &criteria{definitions: g.store, registry: registry}
 	catalogue := published.New(definitions.R4(), registry, v.Profiles(), g.PublicURL+"/fhir")
 	recorder := audit.NewRecorder(g.writeAudit, time.Now)
 	g.recorder = recorder
@@ -147,20 +147,17 @@ func (g *Gateway) assemble(ctx context.Context) error {
 	}); err != nil {
 		return fmt.Errorf("start the authorisation server: %w", err)
 	}
-	in, err := g.newIntake(ctx, v, registry)
+	in, err := g.newIntake(ctx, v, by, registry)
 	if err != nil {
 		return err
 	}
 	api, err := rest.New(ctx, rest.Deps{
 		Store: catalogue.Over(g.store), Registry: registry, Recorder: recorder, PublicURL: g.PublicURL, Sandbox: g.cfg.Sandbox, Clock: time.Now, Version: g.cfg.Version,
 		OnWrite: in.Written, OnTransaction: in.Transacted, Profiles: profilesByType(v.Profiles()),
-		Validate: func(p auth.Principal, r fhir.Resource) []fhir.Issue {
-			return v.Validate(r, profiles.Options{BaseOnly: p.Sandbox(), Profiles: p.Profiles})
+		Validate: func(ctx context.Context, p auth.Principal, r fhir.Resource, asked ...string) []fhir.Issue {
+			return v.Validate(r, by.options(ctx, p, asked...))
 		},
-		ValidateAs: func(p auth.Principal, r fhir.Resource, profile string) ([]fhir.Issue, bool) {
-			asked := append(slices.Clone(p.Profiles), profile)
-			return v.Validate(r, profiles.Options{BaseOnly: p.Sandbox(), Profiles: asked}), v.Knows(profile)
-		},
+		KnowsProfile: v.Knows,
 	})
 	if err != nil {
 		return err
@@ -192,12 +189,12 @@ func (g *Gateway) prepareExports(ctx context.Context) error {
 	return w.Run(ctx)
 }
 
-func (g *Gateway) newIntake(ctx context.Context, v *profiles.Validator, r *search.Registry) (*intake.Intake, error) {
+func (g *Gateway) newIntake(ctx context.Context, v *profiles.Validator, by *criteria, r *search.Registry) (*intake.Intake, error) {
 	key, err := sharedKey(ctx, g.store, idKey)
 	if err != nil {
 		return nil, fmt.Errorf("read the key of record ids: %w", err)
 	}
-	d := intake.Deps{Store: g.store, Validator: v, Index: r.Index, Formats: format, Clock: time.Now, IDKey: key, Log: g.log}
+	d := intake.Deps{Store: g.store, Validator: v, Options: by.options, Index: r.Index, Formats: format, Clock: time.Now, IDKey: key, Log: g.log}
 	if g.cfg.Service != "" {
 		d.Service = auth.OrgParty(g.cfg.Service)
 	}

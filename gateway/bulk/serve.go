@@ -6,7 +6,6 @@ import (
 	"net/http"
 	"slices"
 
-	"trellis.example/auth"
 	"trellis.example/fhir"
 	"trellis.example/gateway/audit"
 	"trellis.example/gateway/rest"
@@ -35,7 +34,7 @@ func Import(api *rest.API, s store.Store, r *search.Registry) *rest.Operation {
 		var faults []Fault
 		im := &Importer{
 			Store: s, Registry: r, Owner: q.Principal.Owner(), Clock: api.Clock,
-			Validate: func(res fhir.Resource) []fhir.Issue { return api.Validate(auth.From(q.Context()), res) },
+			Validate: func(res fhir.Resource) []fhir.Issue { return api.Validate(q.Context(), q.Principal, res) },
 			Entry:    audit.NewEntry(q.Context(), api.Clock(), audit.Create, "import"),
 			Fault: func(f Fault) {
 				if len(faults) < maxShown {

@@ -62,7 +62,7 @@ func (in *Intake) message(ctx context.Context, s Submission, target string) (Ans
 	if m.Kind == bars.Request && !workflow.IsReferral(m.Request) {
 		issues = append(issues, bars.Unprocessable(fhir.NotSupported, m.Request.Path()+".category", "expected use case sp1 or SNOMED CT 871731000000106"))
 	} else if m.Kind != 0 && fhir.Faults(issues) != nil {
-		issues = append(issues, in.check(s)...)
+		issues = append(issues, in.check(ctx, s)...)
 	}
 	if err := bars.Refusal(issues); err != nil {
 		return Answer{}, err
@@ -141,7 +141,7 @@ func (in *Intake) barsSubmit(ctx context.Context, s Submission) (Answer, error) 
 		return Answer{}, err
 	}
 	if missing != nil {
-		return Answer{}, bars.Refusal(append(missing, in.check(s)...))
+		return Answer{}, bars.Refusal(append(missing, in.check(ctx, s)...))
 	}
 	out, err := in.Submit(ctx, s)
 	if err != nil {

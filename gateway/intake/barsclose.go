@@ -18,7 +18,7 @@ import (
 // barsCancel takes a referral back. Only a current one can be: active, not
 // changed here, and nobody at work on it.
 func (in *Intake) barsCancel(ctx context.Context, s Submission, m bars.Message) (Answer, error) {
-	if err := bars.Refusal(append(s.Issues, in.check(s)...)); err != nil {
+	if err := bars.Refusal(append(s.Issues, in.check(ctx, s)...)); err != nil {
 		return Answer{}, err
 	}
 	old, _, err := in.recall(ctx, s)

@@ -79,7 +79,7 @@ func (in *Intake) Document(r *http.Request, s Sender, id string, publicURL strin
 	}
 	switch {
 	case dry:
-		return Answer{Status: http.StatusOK, Type: JSON, Header: http.Header{}, Body: Apply(Agreed(f, s.ImpliedConsent), body, in.Validator, in.options(s)).AppendJSON(nil)}, nil
+		return Answer{Status: http.StatusOK, Type: JSON, Header: http.Header{}, Body: Apply(Agreed(f, s.ImpliedConsent), body, in.Validator, in.options(r.Context(), s)).AppendJSON(nil)}, nil
 	case id == "hl7v2":
 		return in.hl7Answer(r.Context(), s, body)
 	case f.Info().Batch:

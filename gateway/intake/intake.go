@@ -40,6 +40,9 @@ import (
 type Deps struct {
 	Store     store.Store
 	Validator *profiles.Validator
+	// Options are what documents of a sender are judged by; nil: our profiles
+	// and those of its agreement.
+	Options func(context.Context, auth.Principal, ...string) profiles.Options
 	// Index returns the index entries of a resource.
 	Index func(fhir.Resource) []store.Index
 	// Formats looks a partner format up by its id.
@@ -165,7 +168,7 @@ func (in *Intake) Submit(ctx context.Context, s Submission) (Outcome, error) {
 	if s.refused() {
 		return Outcome{Status: Rejected, Issues: s.Issues}, nil
 	}
-	issues := append(s.Issues, in.check(s)...)
+	issues := append(s.Issues, in.check(ctx, s)...)
 	p, more, err := in.plan(ctx, s)
 	if err != nil {
 		return Outcome{}, err
@@ -178,14 +181,16 @@ func (in *Intake) Submit(ctx context.Context, s Submission) (Outcome, error) {
 }
 
 // check validates the submission's bundle.
-func (in *Intake) check(s Submission) []fhir.Issue {
-	return validate(s.Bundle, s.Places, in.Validator, in.options(s.Sender))
+func (in *Intake) check(ctx context.Context, s Submission) []fhir.Issue {
+	return validate(s.Bundle, s.Places, in.Validator, in.options(ctx, s.Sender))
 }
 
-// options are what a sender's documents are judged by: our profiles and, as a
-// minimum, those of its agreement.
-func (in *Intake) options(from Sender) profiles.Options {
-	return profiles.Options{BaseOnly: from.Sandbox(), Profiles: from.Profiles}
+// options are what a sender's documents are judged by.
+func (in *Intake) options(ctx context.Context, from Sender) profiles.Options {
+	if in.Options == nil {
+		return profiles.Options{BaseOnly: from.Sandbox(), Profiles: from.Profiles}
+	}
+	return in.Options(ctx, from.Principal)
 }
 
 // auditRefusal records that a document was refused, where no error answer does.

@@ -23,11 +23,10 @@ type Deps struct {
 	Registry *search.Registry
 	Recorder *audit.Recorder
 	// Validate returns the faults and remarks on a resource that the principal
-	// wants to store.
-	Validate func(auth.Principal, fhir.Resource) []fhir.Issue
-	// ValidateAs is Validate with one profile more, as $validate asks for it; it
-	// reports whether the profile is known. Nil knows none.
-	ValidateAs func(p auth.Principal, res fhir.Resource, profile string) ([]fhir.Issue, bool)
+	// wants to store, judged by the profiles given too: $validate asks for one.
+	Validate func(ctx context.Context, p auth.Principal, res fhir.Resource, profiles ...string) []fhir.Issue
+	// KnowsProfile reports whether Validate can judge by a profile; nil: by none.
+	KnowsProfile func(canonical string) bool
 	// OnWrite may add to the commit of a create or update; nil adds nothing.
 	OnWrite func(context.Context, Change) (store.Commit, error)
 	// OnTransaction may add to the commit of a transaction, whose creates and

@@ -1,6 +1,7 @@
 package rest_test
 
 import (
+	"context"
 	"slices"
 	"strings"
 	"testing"
@@ -18,7 +19,7 @@ func TestBadInput(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	g := start(t, servertest.Options{Validate: func(p auth.Principal, r fhir.Resource) []fhir.Issue {
+	g := start(t, servertest.Options{Validate: func(_ context.Context, p auth.Principal, r fhir.Resource, _ ...string) []fhir.Issue {
 		return v.Validate(r, profiles.Options{BaseOnly: p.Sandbox()})
 	}})
 	tests := []struct {

@@ -182,7 +182,7 @@ func (a *API) commit(q *Request, c store.Commit, w *store.Write, resp Response, 
 // judge validates a resource and checks what only the gateway knows. Every fault
 // is one error with status 422; without fault it returns the remarks.
 func (a *API) judge(q *Request, res fhir.Resource, old *store.Version) ([]fhir.Issue, error) {
-	issues := a.Validate(q.Principal, res)
+	issues := a.Validate(q.Context(), q.Principal, res)
 	found, err := a.rules(q, res, old)
 	if err != nil {
 		return nil, err

@@ -1,6 +1,7 @@
 package rest_test
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 	"strings"
@@ -19,7 +20,7 @@ func validated(t testing.TB) servertest.Options {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return servertest.Options{Validate: func(p auth.Principal, r fhir.Resource) []fhir.Issue {
+	return servertest.Options{Validate: func(_ context.Context, p auth.Principal, r fhir.Resource, _ ...string) []fhir.Issue {
 		return v.Validate(r, profiles.Options{BaseOnly: p.Sandbox()})
 	}}
 }

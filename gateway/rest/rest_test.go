@@ -302,7 +302,7 @@ func TestRefused(t *testing.T) {
 
 // TestFaultsAreAllNamed: every fault at its place, and nothing stored.
 func TestFaultsAreAllNamed(t *testing.T) {
-	g := start(t, servertest.Options{Validate: func(_ auth.Principal, r fhir.Resource) []fhir.Issue {
+	g := start(t, servertest.Options{Validate: func(_ context.Context, _ auth.Principal, r fhir.Resource, _ ...string) []fhir.Issue {
 		return []fhir.Issue{
 			{Severity: fhir.SeverityWarning, Code: fhir.BusinessRule, Text: "a remark"},
 			{Code: fhir.Structure, Text: "one", Expression: "Patient.a"}, {Code: fhir.CodeInvalid, Text: "two", Expression: "Patient.b"},

@@ -104,7 +104,7 @@ type transaction struct {
 }
 
 func (tx *transaction) run() (Response, error) {
-	tx.issues = tx.api.Validate(tx.q.Principal, tx.bundle)
+	tx.issues = tx.api.Validate(tx.q.Context(), tx.q.Principal, tx.bundle)
 	for range sideTries {
 		err := tx.try()
 		if err == nil {
@@ -257,7 +257,7 @@ func (tx *transaction) patch(e *txEntry) error {
 		e.key = store.Key{} // there is nothing to store
 		return err
 	}
-	tx.faults.note(e.i, http.StatusUnprocessableEntity, tx.api.Validate(tx.q.Principal, e.res))
+	tx.faults.note(e.i, http.StatusUnprocessableEntity, tx.api.Validate(tx.q.Context(), tx.q.Principal, e.res))
 	return nil
 }
 

@@ -191,12 +191,10 @@ func (a *API) judged(c *checking) ([]fhir.Issue, error) {
 		issues = fhir.AsError(otherID(q.Type)).Issues
 	}
 	if c.profile == "" || strings.TrimSuffix(c.profile, "|4.0.1") == "http://hl7.org/fhir/StructureDefinition/"+q.Type { // judged by it anyway
-		return append(issues, a.Validate(q.Principal, res)...), nil
+		return append(issues, a.Validate(q.Context(), q.Principal, res)...), nil
 	}
-	if a.ValidateAs != nil {
-		if found, known := a.ValidateAs(q.Principal, res, c.profile); known {
-			return append(issues, found...), nil
-		}
+	if a.KnowsProfile != nil && a.KnowsProfile(c.profile) {
+		return append(issues, a.Validate(q.Context(), q.Principal, res, c.profile)...), nil
 	}
 	return nil, fhir.StatusErrorf(http.StatusUnprocessableEntity, fhir.NotFound, "there is no such profile here")
 }

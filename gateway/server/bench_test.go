@@ -1,6 +1,7 @@
 package server_test
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -32,7 +33,9 @@ func bench(b *testing.B, validate bool) (http.Handler, string) {
 		if err != nil {
 			b.Fatal(err)
 		}
-		o.Validate = func(_ auth.Principal, r fhir.Resource) []fhir.Issue { return v.Validate(r, profiles.Options{}) }
+		o.Validate = func(_ context.Context, _ auth.Principal, r fhir.Resource, _ ...string) []fhir.Issue {
+			return v.Validate(r, profiles.Options{})
+		}
 	}
 	g := servertest.Assemble(b, servertest.OpenStore(b), o)
 	h := g.Server.Handler()

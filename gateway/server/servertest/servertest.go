@@ -35,7 +35,7 @@ type Options struct {
 	Deps    func(*server.Deps)
 	OnWrite func(context.Context, rest.Change) (store.Commit, error)
 	// Validate replaces the check that accepts every document.
-	Validate func(auth.Principal, fhir.Resource) []fhir.Issue
+	Validate func(context.Context, auth.Principal, fhir.Resource, ...string) []fhir.Issue
 	Sandbox  bool
 }
 
@@ -86,7 +86,7 @@ func (g *Gateway) assemble(t testing.TB, o Options, log *slog.Logger) {
 		return err
 	}, g.Clock.Now)
 	if o.Validate == nil {
-		o.Validate = func(auth.Principal, fhir.Resource) []fhir.Issue { return nil }
+		o.Validate = func(context.Context, auth.Principal, fhir.Resource, ...string) []fhir.Issue { return nil }
 	}
 	var err error
 	g.REST, err = rest.New(context.Background(), rest.Deps{

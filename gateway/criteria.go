@@ -1,0 +1,78 @@
+package gateway
+
+import (
+	"cmp"
+	"context"
+	"net/url"
+	"slices"
+
+	"trellis.example/auth"
+	"trellis.example/fhir"
+	"trellis.example/gateway/search"
+	"trellis.example/gateway/store"
+	"trellis.example/profiles"
+	"trellis.example/profiles/terminology"
+)
+
+// criteria are what documents are judged by: our profiles, those of the sender's
+// agreement, the questionnaires that the sender may read here, and a terminology
+// server where there is one.
+type criteria struct {
+	definitions search.Searcher
+	registry    *search.Registry
+	remote      terminology.Remote
+}
+
+// options are the criteria for one caller, with the profiles it asks for
+// besides.
+func (c *criteria) options(ctx context.Context, p auth.Principal, asked ...string) profiles.Options {
+	o := profiles.Options{
+		BaseOnly: p.Sandbox(), Profiles: p.Profiles, Context: ctx, Remote: c.remote,
+		Questionnaire: func(canonical string) (fhir.Resource, bool) { return c.questionnaire(ctx, p, canonical) },
+	}
+	if len(asked) > 0 {
+		o.Profiles = slices.Concat(p.Profiles, asked)
+	}
+	return o
+}
+
+// questionnaires is how many stored versions of one questionnaire are looked at
+// for the newest.
+const questionnaires = 50
+
+// questionnaire finds a stored questionnaire that the caller may read: the one
+// with the version that the canonical names, else the newest active one.
+func (c *criteria) questionnaire(ctx context.Context, p auth.Principal, canonical string) (fhir.Resource, bool) {
+	name := fhir.ParseCanonical(canonical)
+	params := url.Values{"url": {name.URL}}
+	if name.Version != "" {
+		params.Set("version", name.Version)
+	}
+	view := p.View("search-type")
+	q, err := c.registry.Parse([]string{"Questionnaire"}, params, false)
+	if err != nil {
+		return fhir.Resource{}, false
+	}
+	sq, err := c.registry.Resolve(ctx, c.definitions, view, q, 0)
+	if err != nil {
+		return fhir.Resource{}, false
+	}
+	sq.View, sq.Limit = view, questionnaires
+	page, err := c.definitions.Search(ctx, sq)
+	if err != nil || len(page.Versions) == 0 {
+		return fhir.Resource{}, false
+	}
+	newest := slices.MaxFunc(page.Versions, func(a, b store.Version) int {
+		return cmp.Or(cmp.Compare(activity(a), activity(b)), a.Updated.Compare(b.Updated))
+	})
+	r, err := fhir.Decode(newest.Body)
+	return r, err == nil
+}
+
+// activity ranks an active questionnaire over one that is not.
+func activity(v store.Version) int {
+	if r, err := fhir.Decode(v.Body); err == nil && r.Root().Get("status").Text() == "active" {
+		return 1
+	}
+	return 0
+}
