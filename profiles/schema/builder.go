@@ -121,8 +121,18 @@ func (b *builder) slot(s *shape, t *definitions.Table, slot *definitions.Slot) {
 		s.requireSlot(slot.Members)
 	}
 	if slot.Choice() && slot.Max != 0 {
-		s.all = append(s.all, atMostOne(slot.Members))
+		s.all = append(s.all, atMostOne(slot.Members, otherNames(t, slot)))
 	}
+}
+
+// otherNames are the JSON names that an object may have beside those of a slot.
+func otherNames(t *definitions.Table, slot *definitions.Slot) (out []string) {
+	for i := range t.Slots {
+		if s := &t.Slots[i]; s != slot {
+			out = append(out, names(s.Members)...)
+		}
+	}
+	return out
 }
 
 func (b *builder) member(s *shape, t *definitions.Table, slot *definitions.Slot, m *definitions.Member) {

@@ -127,14 +127,44 @@ func absent(members []*definitions.Member) object {
 	return object{"propertyNames": object{"not": object{"enum": names(members)}}}
 }
 
-// atMostOne says that a choice has at most one type.
-func atMostOne(members []*definitions.Member) object {
-	one := []any{absent(members)}
-	for _, m := range members {
-		one = append(one, present([]*definitions.Member{m}))
+// atMostOne says that a choice has at most one type: whichever is there, no
+// other is. others are the names of the object's other members.
+func atMostOne(members []*definitions.Member, others []string) object {
+	if len(members) > fewTypes && len(others) > fewNames {
+		one := []any{absent(members)}
+		for _, m := range members {
+			one = append(one, present([]*definitions.Member{m}))
+		}
+		return object{"oneOf": one}
 	}
-	return object{"oneOf": one}
+	when := object{}
+	for _, m := range members {
+		own := names([]*definitions.Member{m})
+		then := object{}
+		if len(members) > fewTypes {
+			then["propertyNames"] = object{"enum": slices.Concat(others, own)}
+		} else {
+			none := object{}
+			for _, n := range names(members) {
+				if !slices.Contains(own, n) {
+					none[n] = false
+				}
+			}
+			then["properties"] = none
+		}
+		for _, n := range own {
+			when[n] = then
+		}
+	}
+	return object{"dependentSchemas": when}
 }
+
+// A choice of more types, in an object of more other members, is written as a
+// list of alternatives: anything else grows with their product.
+const (
+	fewTypes = 8
+	fewNames = 20
+)
 
 // extensionOrValue is ext-1: an extension has a value or extensions.
 func extensionOrValue(t *definitions.Table) object {
