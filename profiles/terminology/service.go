@@ -1,6 +1,12 @@
 package terminology
 
 import (
+	"cmp"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+
 	"trellis.example/fhir"
 	"trellis.example/fhir/definitions"
 )
@@ -8,33 +14,228 @@ import (
 // A Service answers from the definitions of R4 and a set of resources.
 type Service struct {
 	defs *definitions.Definitions
+	// By canonical URL, newest version first.
+	codeSystems, valueSets, conceptMaps map[string][]*entry
+	supplements                         map[string][]*entry // by the URL of the system supplemented
+
+	mu      sync.Mutex // held while something is compiled
+	systems sync.Map   // *entry or R4's URL -> *system
+	sets    sync.Map   // *entry or R4's URL -> *Set
+	maps    sync.Map   // *entry -> *ConceptMap, compiled
+}
+
+// An entry is one of the resources, not compiled yet.
+type entry struct {
+	resource     fhir.Resource
+	url, version string
 }
 
 // New returns a service over R4's definitions and the CodeSystems, ValueSets
-// and ConceptMaps among resources; others are passed over.
+// and ConceptMaps among resources; others are passed over. It refuses two
+// resources of one kind with the same url and version.
 func New(defs *definitions.Definitions, resources []fhir.Resource) (*Service, error) {
-	return &Service{defs: defs}, nil
+	s := &Service{
+		defs: defs, codeSystems: map[string][]*entry{}, valueSets: map[string][]*entry{},
+		conceptMaps: map[string][]*entry{}, supplements: map[string][]*entry{},
+	}
+	for _, r := range resources {
+		if err := s.add(r); err != nil {
+			return nil, err
+		}
+	}
+	return s, nil
+}
+
+func (s *Service) add(r fhir.Resource) error {
+	root := r.Root()
+	e := &entry{resource: r, url: root.Get("url").Text(), version: root.Get("version").Text()}
+	into := s.codeSystems
+	switch r.Type() {
+	case "CodeSystem":
+		if root.Get("content").Text() == "supplement" {
+			of := fhir.ParseCanonical(root.Get("supplements").Text()).URL
+			s.supplements[of] = append(s.supplements[of], e)
+		}
+	case "ValueSet":
+		into = s.valueSets
+	case "ConceptMap":
+		into = s.conceptMaps
+	default:
+		return nil
+	}
+	if e.url == "" {
+		return fhir.Errorf(fhir.Required, "a %s without url cannot be referred to", r.Type())
+	}
+	if slices.ContainsFunc(into[e.url], func(o *entry) bool { return o.version == e.version }) {
+		return fhir.Errorf(fhir.Duplicate, "%s %s|%s is there twice", r.Type(), e.url, e.version)
+	}
+	into[e.url] = append(into[e.url], e)
+	slices.SortFunc(into[e.url], func(a, b *entry) int { return compareVersions(b.version, a.version) })
+	return nil
+}
+
+// compareVersions orders dotted versions by their numbers.
+func compareVersions(a, b string) int {
+	for a != "" || b != "" {
+		var x, y string
+		x, a, _ = strings.Cut(a, ".")
+		y, b, _ = strings.Cut(b, ".")
+		m, errX := strconv.Atoi(x)
+		n, errY := strconv.Atoi(y)
+		c := cmp.Compare(m, n)
+		if errX != nil || errY != nil {
+			c = cmp.Compare(x, y)
+		}
+		if c != 0 {
+			return c
+		}
+	}
+	return 0
+}
+
+// find returns the resource with that version, the newest when version is "".
+func find(list []*entry, version string) *entry {
+	for _, e := range list {
+		if version == "" || e.version == version {
+			return e
+		}
+	}
+	return nil
 }
 
 // Set returns the value set with that canonical, compiled, or nil when it is
-// not held.
-func (s *Service) Set(canonical string) *Set { return nil }
+// not held or its definition cannot be read.
+func (s *Service) Set(canonical string) *Set {
+	set, err := s.valueSet(canonical)
+	if err != nil {
+		return nil
+	}
+	return set
+}
+
+// valueSet returns a compiled value set; nil when it is not held.
+func (s *Service) valueSet(canonical string) (*Set, error) {
+	c := fhir.ParseCanonical(canonical)
+	if e := find(s.valueSets[c.URL], c.Version); e != nil {
+		if set, ok := s.sets.Load(e); ok {
+			return set.(*Set), nil //nolint:forcetypeassert // this map holds nothing else
+		}
+	} else if set, ok := s.sets.Load(c.URL); ok {
+		return ofVersion(set.(*Set), c.Version), nil //nolint:forcetypeassert // this map holds nothing else
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.compiled(canonical, nil)
+}
+
+// ofVersion returns one of R4's sets when the version asked for may mean it.
+func ofVersion(set *Set, version string) *Set {
+	if version == "" || version == set.version || strings.HasPrefix("4.0.1", version) {
+		return set
+	}
+	return nil
+}
+
+// compiled is valueSet for one who holds the lock.
+func (s *Service) compiled(canonical string, path []string) (*Set, error) {
+	c := fhir.ParseCanonical(canonical)
+	if e := find(s.valueSets[c.URL], c.Version); e != nil {
+		if set, ok := s.sets.Load(e); ok {
+			return set.(*Set), nil //nolint:forcetypeassert // this map holds nothing else
+		}
+		set, err := s.compile(composeOfResource(e.resource), path)
+		if err == nil {
+			s.sets.Store(e, set)
+		}
+		return set, err
+	}
+	if set, ok := s.sets.Load(c.URL); ok {
+		return ofVersion(set.(*Set), c.Version), nil //nolint:forcetypeassert // this map holds nothing else
+	}
+	def := s.defs.Compose(c.URL)
+	if def == nil {
+		return nil, nil
+	}
+	set, err := s.compile(composeOfR4(def), path)
+	if err != nil {
+		return nil, err
+	}
+	s.sets.Store(c.URL, set)
+	return ofVersion(set, c.Version), nil
+}
+
+// system returns a code system as far as it is held, with its supplements, or
+// nil. A version that is not held is passed over: the system is then taken as
+// incomplete.
+func (s *Service) system(url, version string) *system {
+	e := find(s.codeSystems[url], version)
+	if e == nil {
+		e = find(s.codeSystems[url], "")
+	}
+	var key any = url
+	if e != nil {
+		key = e
+	}
+	held, ok := s.systems.Load(key)
+	if !ok {
+		built := s.build(url, e)
+		if built == nil {
+			return nil
+		}
+		held, _ = s.systems.LoadOrStore(key, built)
+	}
+	sys := held.(*system) //nolint:forcetypeassert // this map holds nothing else
+	if version != "" && sys.version != version && sys.complete {
+		other := *sys
+		other.complete = false
+		return &other
+	}
+	return sys
+}
+
+// build reads a code system; e is nil for one of R4's. Building it twice at
+// once does no harm.
+func (s *Service) build(url string, e *entry) *system {
+	var sys *system
+	if e != nil {
+		sys = fromResource(e.resource)
+	} else if cs := s.defs.CodeSystem(url); cs != nil {
+		sys = fromR4(cs)
+	}
+	for _, sup := range s.supplements[url] {
+		if sys == nil {
+			sys = &system{url: url, index: map[string]int32{}}
+		}
+		sys.supplement(fromResource(sup.resource))
+	}
+	return sys
+}
 
 // Code says whether the code is one of the code system's.
-func (s *Service) Code(system, code string) Answer { return Unknown }
+func (s *Service) Code(system, code string) Answer {
+	if sys := s.system(system, ""); sys != nil {
+		return sys.has(code)
+	}
+	return formOf(system)(code)
+}
 
 // Display returns the code's preferred text; false when it is not known here.
-func (s *Service) Display(system, code string) (string, bool) { return "", false }
+func (s *Service) Display(system, code string) (string, bool) {
+	c := s.concept(system, "", code)
+	if c == nil || c.Display == "" {
+		return "", false
+	}
+	return c.Display, true
+}
 
-// A Set is a compiled value set, immutable.
-type Set struct{ canonical string }
-
-// Canonical returns url|version.
-func (s *Set) Canonical() string { return s.canonical }
-
-// Has says whether the code of that system is in the set. It does not allocate.
-func (s *Set) Has(system, code string) Answer { return Unknown }
-
-// HasCode says whether the code is in the set in any of its systems: the rule
-// for elements of type code. It does not allocate.
-func (s *Set) HasCode(code string) Answer { return Unknown }
+func (s *Service) concept(system, version, code string) *Concept {
+	sys := s.system(system, version)
+	if sys == nil {
+		return nil
+	}
+	i := sys.find(code)
+	if i < 0 {
+		return nil
+	}
+	return &sys.concepts[i]
+}
