@@ -5,17 +5,23 @@ import "trellis.example/fhir"
 // Referral judges the parts of one referral together: what PRSB's Social
 // Prescribing Information Standard 1.1 makes mandatory in a referral (person
 // name, date of birth, GP practice; referrer's name, service, organisation and
-// contact; referral to; at least one risk entry). Each missing item is one issue
+// contact; referral to; at least one risk entry, each of which names the risk;
+// the problem in an entry of a problem list). Each missing item is one issue
 // whose rule begins with "prsb-" and whose expression is relative to the
 // resource that should hold it. It is a warning, or an error when a
 // ServiceRequest claims [Strict] or a Bundle claims [StrictBundle].
+//
+// Under such a claim there are warnings besides: for the items that PRSB calls
+// must-haves without making them mandatory (rules "prsb-"), and for what its
+// guidance asks and its printed model gets wrong (rules "tr-"). docs/prsb.md
+// lists them all.
 //
 // A part may be a Bundle: its entries are parts, and references to their
 // fullUrls are followed; pass the Bundle itself, not its entries, where they
 // refer to each other by urn:uuid. What a literal reference (Patient/1) names
 // outside the parts is taken to be held, and judged, where it is. A referral that is no longer asked for (revoked,
-// completed, entered in error) and parts without a ServiceRequest have no
-// issues. What a sender cannot know is never filled in.
+// completed, entered in error), a signpost, and parts without a ServiceRequest
+// have no issues. What a sender cannot know is never filled in.
 func (v *Validator) Referral(parts []fhir.Resource) []fhir.Issue {
 	s := referral{byAddress: map[string]int{}}
 	for _, p := range parts {
@@ -27,10 +33,16 @@ func (v *Validator) Referral(parts []fhir.Resource) []fhir.Issue {
 	s.patient()
 	s.referrer()
 	if !s.request.Get("performer").Exists() {
-		s.missing("prsb-referral-to", "ServiceRequest.performer", "the service or team the referral is sent to")
+		s.missing("prsb-referral-to")
 	}
 	if !s.hasRisk() {
-		s.missing("prsb-risk", "ServiceRequest.supportingInfo", "at least one risk entry; that there are no known risks must be said too")
+		s.missing("prsb-risk")
+	}
+	s.named()
+	if s.strict {
+		s.mustHaves()
+		s.guidance()
+		s.lengths()
 	}
 	return s.issues
 }
@@ -71,7 +83,7 @@ func (s *referral) part(v fhir.Value, fullURL string) {
 		s.byAddress[fullURL] = len(s.parts)
 	}
 	s.parts = append(s.parts, part{v, typ})
-	if typ == "ServiceRequest" && !s.request.Exists() && isAsked(v.Get("status").Text()) {
+	if typ == "ServiceRequest" && !s.request.Exists() && isAsked(v.Get("status").Text()) && !isSignpost(v) {
 		s.request = v
 		s.strict = s.strict || claims(v, Strict)
 	}
@@ -82,6 +94,12 @@ func isAsked(status string) bool {
 	return status == "active" || status == "draft" || status == "on-hold"
 }
 
+// isSignpost reports whether a request only says that the person was told of a
+// service: nothing was sent, so nothing is missing.
+func isSignpost(v fhir.Value) bool {
+	return v.Get("intent").Text() == "proposal" && hasCode(v.Get("category"), []string{"signposting"})
+}
+
 func claims(v fhir.Value, profile string) bool {
 	for c := range v.At("meta", "profile").Items() {
 		if fhir.ParseCanonical(c.Text()).URL == profile {
@@ -89,15 +107,6 @@ func claims(v fhir.Value, profile string) bool {
 		}
 	}
 	return false
-}
-
-func (s *referral) missing(rule, expression, what string) {
-	is := fhir.Issue{Severity: fhir.SeverityWarning, Code: fhir.Required, Rule: rule, Expression: expression,
-		Text: "PRSB mandatory item not given: " + what}
-	if s.strict {
-		is.Severity = fhir.SeverityError
-	}
-	s.issues = append(s.issues, is)
 }
 
 // resolve finds the part, or the contained resource of from, that a reference
@@ -123,23 +132,28 @@ func (s *referral) resolve(from, ref fhir.Value) (v fhir.Value, typ string) {
 
 func (s *referral) patient() {
 	subject := s.request.Get("subject")
-	p, _ := s.resolve(s.request, subject)
-	if !p.Exists() {
-		p = s.only("Patient")
-	}
+	p := s.person()
 	if !p.Exists() && literal(subject) {
 		return // held elsewhere, and judged there
 	}
 	if !hasName(p) {
-		s.missing("prsb-person-name", "Patient.name", "the person's family name and first name")
+		s.missing("prsb-person-name")
 	}
 	if !p.Get("birthDate").Exists() {
-		s.missing("prsb-birth-date", "Patient.birthDate", "the person's date of birth")
+		s.missing("prsb-birth-date")
 	}
 	if !s.hasPractice(p) {
-		s.missing("prsb-gp-practice", "Patient.generalPractitioner",
-			"the identifier of the person's GP practice, or the ODS code for not being registered")
+		s.missing("prsb-gp-practice")
 	}
+}
+
+// person returns the Patient among the parts that the request is about.
+func (s *referral) person() fhir.Value {
+	p, _ := s.resolve(s.request, s.request.Get("subject"))
+	if !p.Exists() {
+		p = s.only("Patient")
+	}
+	return p
 }
 
 // only returns the single part of a type, for subjects that are named by
@@ -207,7 +221,7 @@ func (s *referral) referrer() {
 	req := s.request.Get("requester")
 	v, typ := s.resolve(s.request, req)
 	if !req.Exists() {
-		s.missing("prsb-referrer", "ServiceRequest.requester", "the referrer")
+		s.missing("prsb-referrer")
 		return
 	}
 	if typ == "Patient" || typ == "RelatedPerson" {
@@ -217,16 +231,16 @@ func (s *referral) referrer() {
 	f.name = f.name || req.Get("display").Text() != ""
 	f.service = f.service || hasExtension(s.request, sourceOfRequest)
 	for _, m := range []struct {
-		ok         bool
-		rule, what string
+		ok   bool
+		rule string
 	}{
-		{f.name, "prsb-referrer-name", "the referrer's name"},
-		{f.service, "prsb-referrer-service", "the referrer's service, or the source of the request"},
-		{f.organisation, "prsb-referrer-organisation", "the referrer's organisation"},
-		{f.contact, "prsb-referrer-contact", "contact details of the referrer"},
+		{f.name, "prsb-referrer-name"},
+		{f.service, "prsb-referrer-service"},
+		{f.organisation, "prsb-referrer-organisation"},
+		{f.contact, "prsb-referrer-contact"},
 	} {
 		if !m.ok {
-			s.missing(m.rule, "ServiceRequest.requester", m.what)
+			s.missing(m.rule)
 		}
 	}
 }

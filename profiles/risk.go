@@ -8,12 +8,19 @@ import (
 )
 
 // riskCategories are flag categories that are risks, to the person or to staff:
-// those of HL7 and of BaRS. Safeguarding is a section of its own in PRSB.
-var riskCategories = []string{"safety", "behavioral", "SS", "API", "risk"}
+// those of HL7, of BaRS and ours.
+var riskCategories = []string{"safety", "behavioral", "SS", "API", "risk", "no-known-risk"}
+
+// safeguardingCategories are those of safeguarding concerns, which are a section
+// of their own in PRSB: such a flag is no risk entry, whatever else it is
+// marked as.
+var safeguardingCategories = []string{"SG", "safeguarding"}
+
+func isSafeguarding(v fhir.Value) bool { return hasCode(v.Get("category"), safeguardingCategories) }
 
 // hasRisk looks for a risk entry: a RiskAssessment, a Flag of a risk category, a
 // Condition or Flag coded as at-risk finding, a List of risks with entries or
-// with the reason why it is empty, a detected issue, or a RiskAssessment that the
+// with the reason that none are known, a detected issue, or a RiskAssessment that the
 // request refers to.
 func (s *referral) hasRisk() bool {
 	for info := range s.request.Get("supportingInfo").Items() {
@@ -26,7 +33,7 @@ func (s *referral) hasRisk() bool {
 		case "RiskAssessment", "DetectedIssue":
 			return true
 		case "Flag":
-			return hasCode(p.v.Get("category"), riskCategories) || isRiskText(p.v.Get("code"))
+			return hasCode(p.v.Get("category"), riskCategories) && !isSafeguarding(p.v) || isRiskText(p.v.Get("code"))
 		case "List":
 			return isRiskList(p.v)
 		case "Condition":
@@ -47,9 +54,11 @@ func hasCode(concepts fhir.Value, codes []string) bool {
 	return false
 }
 
+// isRiskList takes an empty list for a risk entry only when it says that no
+// risks are known: that nobody asked, or that it is withheld, is no entry.
 func isRiskList(v fhir.Value) bool {
 	return (hasCode(v.Get("code"), []string{"risks", "risk"}) || mentionsRisk(v.Get("title").Text())) &&
-		(v.Get("entry").Len() > 0 || v.Get("emptyReason").Exists())
+		(v.Get("entry").Len() > 0 || hasCodeOf(v.Get("emptyReason"), "nilknown"))
 }
 
 // isRiskText recognises the words of such findings, because the hierarchy below
