@@ -9,7 +9,7 @@ R4DIR    := build/r4-examples
 export TRELLIS_R4_EXAMPLES ?= $(wildcard $(CURDIR)/$(R4DIR)/package)
 
 .DEFAULT_GOAL := help
-.PHONY: help build run demo test test-race test-mongo clients check lint vuln bench fuzz golden definitions r4-examples proof clean
+.PHONY: help build run demo test test-race test-mongo clients oracle check lint vuln bench fuzz golden definitions r4-examples proof clean
 
 help: ## Show what can be made
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -36,6 +36,15 @@ test-mongo: ## Run the suite against a real three-node MongoDB replica set (need
 
 clients: build ## Run the FHIR clients of others against the binary (needs npm and Node 20.19 or newer)
 	cd conformance/clients && npm ci --silent && npm test
+
+ORACLE := $(CURDIR)/build/oracle
+oracle: build r4-examples ## Ask HL7's reference validator about examples, definitions and mutations (needs Java 17, Maven)
+	$(GO) run ./profiles/mutate/corpus -out $(ORACLE)/documents -official $(R4DIR)/package
+	cd conformance/oracle && MAVEN_OPTS=-Xmx3g mvn -q -B compile exec:java \
+		-Dexec.args="$(CURDIR)/profiles/data $(ORACLE)/documents $(ORACLE)/reference.ndjson"
+	$(BIN) validate --json $(ORACLE)/documents > $(ORACLE)/trellis.json || test $$? -eq 1
+	$(GO) run ./conformance/oracle/compare -ours $(ORACLE)/trellis.json -root $(ORACLE)/documents \
+		-theirs $(ORACLE)/reference.ndjson -argued docs/divergences.md
 
 check: proof ## Format, vet, lint, module hygiene, age of the MongoDB proof
 	@test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { echo 'gofmt these files:'; gofmt -l $$(git ls-files '*.go'); exit 1; }
