@@ -1,161 +1,284 @@
 package profiles
 
 import (
-	"strings"
+	"slices"
 
 	"trellis.example/fhir"
+	"trellis.example/fhir/definitions"
 )
 
 // profiles applies, to a resource that has been walked, the profiles it claims,
-// those its sender agreed to and ours for its type.
+// those its sender agreed to and ours for its type, each once. A profile that
+// another of them builds on is applied by that one.
 func (w *walk) profiles(v fhir.Value, typ string) {
-	for c := v.At("meta", "profile").First(); c.Exists(); c = c.Next() {
-		w.claimed(v, c, typ)
-	}
-	for _, url := range w.o.Profiles {
-		if p := w.v.find(url); p != nil && p.Type == typ {
-			w.profile(v, p)
+	var room [8]*definition
+	list := w.claims(v, typ, room[:0])
+	for _, canonical := range w.o.Profiles {
+		if d := w.v.shelf.find(canonical); d != nil && d.Type == typ {
+			list = append(list, d)
 		}
 	}
-	if p := w.v.byType[typ]; p != nil && !w.o.BaseOnly {
-		w.profile(v, p)
+	if d := w.v.byType[typ]; d != nil && !w.o.BaseOnly {
+		list = append(list, d)
+	}
+	for i, d := range list {
+		if slices.Index(list, d) == i && !w.implied(d, list) {
+			w.resourceProfile(v, typ, d)
+		}
 	}
 }
 
-// claimed applies a profile named in meta.profile. One that is not ours can
+// claims collects the profiles named in meta.profile. One that is not ours can
 // neither be checked nor excuse the document from ours.
-func (w *walk) claimed(v, c fhir.Value, typ string) {
-	p := w.v.find(c.Text())
-	switch {
-	case c.Text() == "http://hl7.org/fhir/StructureDefinition/"+typ:
-		// base R4, checked already
-	case p != nil && p == w.v.byType[typ] && !w.o.BaseOnly:
-		// ours, applied to every document
-	case p == nil:
-		w.add(c, "", fhir.Issue{Severity: fhir.SeverityWarning, Code: fhir.NotSupported, Rule: "unknown-profile",
-			Text: "this profile is not known here and was not checked"})
-	case p.Type != typ:
-		w.fault(c, fhir.BadValue, "profile-type", "the profile is for "+p.Type+", not for "+typ)
-	default:
-		w.profile(v, p)
-		if base := w.v.byURL[p.base]; base != nil {
-			w.profile(v, base)
+func (w *walk) claims(v fhir.Value, typ string, list []*definition) []*definition {
+	for c := v.At("meta", "profile").First(); c.Exists(); c = c.Next() {
+		d := w.v.shelf.find(c.Text())
+		switch {
+		case c.Kind() != fhir.String:
+			// the walk has said so
+		case ownType(w.v.nodes.defs, c.Text()) == typ:
+			// base R4, checked already
+		case d == nil:
+			w.unknownProfile(c)
+		case d.Type != typ:
+			w.wrong(c, fhir.BadValue, ruleProfileType, "a profile for "+typ, "a profile for "+d.Type, "")
+		default:
+			list = append(list, d)
 		}
 	}
+	return list
 }
 
-func (w *walk) profile(v fhir.Value, p *profile) {
-	w.profileRules(v, p.rules)
-	for i := range p.checks {
-		k := &p.checks[i]
-		if k.parent == nil {
-			w.check(v, k)
+func (w *walk) unknownProfile(c fhir.Value) {
+	is := fhir.Issue{Severity: fhir.SeverityWarning, Code: fhir.NotSupported, Rule: ruleUnknownProfile,
+		Text: "this profile is not known here and was not checked", Expected: "a profile that is known here", Found: "another profile"}
+	if w.v.shelf.find(fhir.ParseCanonical(c.Text()).URL) != nil {
+		is.Text = "this version of the profile is not known here and was not checked"
+		is.Expected, is.Found = "a version of the profile that is known here", "another version"
+	}
+	w.add(c, "", is)
+}
+
+// implied reports whether another of the profiles builds on d.
+func (w *walk) implied(d *definition, list []*definition) bool {
+	for _, other := range list {
+		if other == d {
 			continue
 		}
-		k.parent.Eval(v, func(parent fhir.Value, _ string) bool {
-			w.check(parent, k)
-			return true
-		})
-	}
-}
-
-// profileRules evaluates a profile's constraints. PRSB's items are judged on the
-// parts of a Bundle together, by Referral; as warnings they are given here only
-// for a resource that stands alone.
-func (w *walk) profileRules(v fhir.Value, list []rule) {
-	if !v.Parent().Exists() {
-		w.rules(v, list)
-		return
-	}
-	for i := range list {
-		if !list[i].warning || !strings.HasPrefix(list[i].key, "prsb-") {
-			w.rules(v, list[i:i+1])
-		}
-	}
-}
-
-func (w *walk) check(parent fhir.Value, k *check) {
-	if k.min > 0 || k.max >= 0 {
-		switch n := k.child.Count(parent); {
-		case n < k.min:
-			w.add(parent, k.name, fhir.Issue{Severity: fhir.SeverityError, Code: fhir.Required, Rule: k.rule,
-				Text: k.name + " is required here"})
-		case k.max >= 0 && n > k.max:
-			w.add(parent, k.name, fhir.Issue{Severity: fhir.SeverityError, Code: fhir.BusinessRule, Rule: k.rule,
-				Text: "there are more of " + k.name + " than are allowed here"})
-		}
-	}
-	if !k.fixed.Exists() && !k.pattern.Exists() && len(k.targets) == 0 && len(k.rules) == 0 {
-		return
-	}
-	k.child.Eval(parent, func(v fhir.Value, _ string) bool {
-		w.checkValue(v, k)
-		return true
-	})
-}
-
-func (w *walk) checkValue(v fhir.Value, k *check) {
-	switch {
-	case k.fixed.Exists() && !(includes(v, k.fixed) && includes(k.fixed, v)):
-		w.fault(v, fhir.BadValue, k.rule, "expected exactly the value that the profile fixes")
-	case k.pattern.Exists() && !includes(v, k.pattern):
-		w.fault(v, fhir.BadValue, k.rule, "expected the values that the profile's pattern gives")
-	}
-	if len(k.targets) > 0 && v.Kind() == fhir.Object {
-		w.narrowed(v, k)
-	}
-	w.rules(v, k.rules)
-}
-
-// narrowed checks a reference against the profile's targets; what it points to
-// in R4's terms has been checked by the walk.
-func (w *walk) narrowed(v fhir.Value, k *check) {
-	ref, _ := fhir.ParseReference(v.Get("reference").Text())
-	typ := ref.Type
-	switch ref.Kind {
-	case fhir.RefURN:
-		typ = w.typeInBundle(ref.URI)
-	case fhir.RefContained:
-		typ = containedByID(w.root.Get("contained"), ref.Fragment).Get("resourceType").Text()
-	}
-	if typ == "" {
-		typ = v.Get("type").Text()
-	}
-	if w.v.nodes.defs.IsResource(typ) && !isTarget(typ, k.targets) {
-		w.wrongTarget(v, k.targets)
-	}
-}
-
-// includes reports whether v has all that the pattern has (R4 ElementDefinition,
-// pattern[x]): members of objects, entries of arrays in any order.
-func includes(v, pattern fhir.Value) bool {
-	if v.Kind() != pattern.Kind() {
-		return false
-	}
-	switch pattern.Kind() {
-	case fhir.Object:
-		for m := range pattern.All() {
-			if !includes(v.Get(m.Key()), m) {
-				return false
-			}
-		}
-	case fhir.Array:
-		for want := range pattern.All() {
-			if !hasItem(v, want) {
-				return false
-			}
-		}
-	default:
-		return v.Text() == pattern.Text()
-	}
-	return true
-}
-
-func hasItem(list, want fhir.Value) bool {
-	for c := range list.All() {
-		if includes(c, want) {
+		if p := w.v.profile(other); p != nil && slices.Contains(p.bases, d) {
 			return true
 		}
 	}
 	return false
+}
+
+// profile returns the compiled profile of a definition; nil when it is at fault.
+func (v *Validator) profile(d *definition) *profile {
+	if p := d.compiled.Load(); p != nil {
+		return p
+	}
+	p, err := v.compile(d)
+	if err != nil {
+		return nil
+	}
+	d.compiled.CompareAndSwap(nil, p)
+	return d.compiled.Load()
+}
+
+// resourceProfile applies a profile to a resource, once in a validation.
+func (w *walk) resourceProfile(v fhir.Value, typ string, d *definition) {
+	k := appliedKey{v.Tree(), v.Index(), d}
+	state := w.applied[k]
+	if state.done || state.open {
+		return
+	}
+	w.remember(k, outcome{open: true})
+	before := w.errors
+	w.follows(datum{v: v, typ: typ, table: w.v.nodes.defs.Table(typ)}, d)
+	w.remember(k, outcome{done: true, known: true, ok: w.errors == before})
+}
+
+// follows applies a profile to a value.
+func (w *walk) follows(it datum, d *definition) {
+	p := w.v.profile(d)
+	switch {
+	case p == nil:
+		w.fault(it.at(), fhir.Exception, ruleUnknownProfile, "the profile "+lastPart(d.URL)+" cannot be applied")
+	case p.root != nil:
+		w.apply(p.root, it)
+	}
+}
+
+// A datum is one value of an element.
+type datum struct {
+	v fhir.Value
+	// shadow is the object under "_name" of a primitive.
+	shadow fhir.Value
+	// table is that of the value's children; nil when the type is not one of R4's.
+	table *definitions.Table
+	typ   string
+	slice int // set while it is put into a slice
+}
+
+// at is the place to report a fault at.
+func (it datum) at() fhir.Value {
+	if it.v.Exists() && it.v.Kind() != fhir.Null {
+		return it.v
+	}
+	return it.shadow
+}
+
+// holder is the object that has the value's children.
+func (it datum) holder() fhir.Value {
+	if it.v.Kind() == fhir.Object {
+		return it.v
+	}
+	return it.shadow
+}
+
+// list applies a check to the values items[from:] of an element, or of a slice
+// of it, and takes them off.
+func (w *walk) list(c *check, holder datum, from int) {
+	n := len(w.items) - from
+	if c.min > n || c.max >= 0 && n > c.max {
+		w.counted(c, holder, n)
+	}
+	if c.slicing != nil {
+		w.sliced(c, holder, from, n)
+	}
+	for i := from; i < from+n; i++ {
+		w.apply(c, w.items[i])
+	}
+	w.items = w.items[:from]
+}
+
+// counted reports a cardinality that is not kept.
+func (w *walk) counted(c *check, holder datum, n int) {
+	name := c.name
+	if c.slice != "" {
+		name += " (slice " + c.slice + ")"
+	}
+	switch {
+	case n < c.min:
+		w.add(holder.at(), c.name, w.issue(c, fhir.Required, name+" is required here", "at least "+valuesFound(c.min), valuesFound(n)))
+	case c.max == 0:
+		w.add(holder.at(), c.name, w.issue(c, fhir.BusinessRule, name+" may not be given here", "nothing", valuesFound(n)))
+	default:
+		w.add(holder.at(), c.name, w.issue(c, fhir.BusinessRule, "there are more of "+name+" than are allowed here", "at most "+valuesFound(c.max), valuesFound(n)))
+	}
+}
+
+// issue is a fault of a profile's element.
+func (w *walk) issue(c *check, code fhir.Code, text, expect, found string) fhir.Issue {
+	return fhir.Issue{Severity: fhir.SeverityError, Code: code, Rule: c.rule, Text: text, Expected: expect, Found: found, Profile: c.line}
+}
+
+// apply checks one value and what is below it.
+func (w *walk) apply(c *check, it datum) {
+	if w.depth++; w.depth > maxApplied {
+		w.depth--
+		return
+	}
+	w.checkValue(c, it)
+	w.below(c.children, it)
+	if c.content != nil {
+		w.below(c.content.children, it)
+	}
+	w.depth--
+}
+
+// maxApplied bounds the nesting of checks: documents nest no deeper, but the
+// resources that references lead to do.
+const maxApplied = 400
+
+func (w *walk) below(children []*check, it datum) {
+	for _, c := range children {
+		from := len(w.items)
+		w.gather(c.name, it)
+		w.list(c, it, from)
+	}
+}
+
+// gather puts the values of a child element on the stack of items.
+func (w *walk) gather(name string, it datum) {
+	if it.table == nil {
+		return
+	}
+	if s := it.table.Slot(name); s != nil {
+		if !s.Choice() {
+			w.memberItems(it.holder(), s.Members[0])
+			return
+		}
+		for _, m := range s.Members {
+			w.memberItems(it.holder(), m)
+		}
+		return
+	}
+	if m := it.table.Member(name); m != nil {
+		w.memberItems(it.holder(), m)
+	}
+}
+
+// memberItems puts the values of one JSON member on the stack.
+func (w *walk) memberItems(holder fhir.Value, m *definitions.Member) {
+	v, shadow := holder.Get(m.Name), fhir.Value{}
+	if m.Primitive() {
+		shadow = w.shadowOf(holder, m)
+	}
+	switch {
+	case v.Kind() == fhir.Array || shadow.Kind() == fhir.Array:
+		w.arrayItems(v, shadow, m)
+	case v.Exists() && v.Kind() != fhir.Null || shadow.Exists():
+		w.items = append(w.items, w.datum(v, shadow, m))
+	}
+}
+
+func (w *walk) shadowOf(holder fhir.Value, m *definitions.Member) fhir.Value {
+	for c := holder.First(); c.Exists(); c = c.Next() {
+		if key := c.Key(); len(key) == len(m.Name)+1 && key[0] == '_' && key[1:] == m.Name {
+			return c
+		}
+	}
+	return fhir.Value{}
+}
+
+func (w *walk) arrayItems(v, shadow fhir.Value, m *definitions.Member) {
+	c, s := v.First(), shadow.First()
+	for c.Exists() || s.Exists() {
+		one := s
+		if one.Kind() == fhir.Null {
+			one = fhir.Value{}
+		}
+		if c.Exists() && c.Kind() != fhir.Null || one.Exists() {
+			w.items = append(w.items, w.datum(c, one, m))
+		}
+		c, s = c.Next(), s.Next()
+	}
+}
+
+func (w *walk) datum(v, shadow fhir.Value, m *definitions.Member) datum {
+	it := datum{v: v, shadow: shadow, typ: m.Type.Code, slice: noSlice}
+	switch {
+	case m.Primitive():
+		it.table = w.v.element.table
+	case m.Type.Code == "Resource":
+		it.typ = v.Get("resourceType").Text()
+		it.table = w.v.nodes.defs.Table(it.typ)
+	default:
+		it.table = m.Table()
+	}
+	return it
+}
+
+// tries runs checks without reporting anything, and says whether all were kept.
+func (w *walk) tries(checks func()) bool {
+	issues, pending, errors, warnings := len(w.issues), len(w.pending), w.errors, w.warnings
+	explain := w.o.Explain
+	w.o.Explain = nil
+	w.errors, w.warnings = maxIssues, maxIssues // counted, not written
+	checks()
+	kept := w.errors == maxIssues
+	w.issues, w.pending, w.errors, w.warnings = w.issues[:issues], w.pending[:pending], errors, warnings
+	w.o.Explain = explain
+	return kept
 }

@@ -5,219 +5,397 @@ import (
 	"strings"
 
 	"trellis.example/fhir"
-	"trellis.example/fhir/path"
+	"trellis.example/fhir/definitions"
+	"trellis.example/profiles/snapshot"
 )
 
-// A profile is a StructureDefinition compiled to checks that come on top of the
-// base definition. What a differential may say here: min, max, fixed[x],
-// pattern[x], reference targets, constraints, and slicing by the value of a
-// child such as identifier.system. Anything else in it that could refuse a
-// document is an error of the profile itself.
+// A profile is a snapshot compiled to a tree of checks, immutable. The tree has
+// only what R4's own definitions do not ask already.
 type profile struct {
-	Profile
-	base   string // canonical of the profile it builds on
-	rules  []rule // on the resource
-	checks []check
+	def       *definition
+	structure *snapshot.Structure
+	root      *check // nil: it asks for nothing more than R4
+	bases     []*definition
+	extension *extensionRules // of a profile of Extension
 }
 
-// A check is one element of a differential.
+// A check is what a profile asks of one element, or of one slice of it.
 type check struct {
-	rule    string
-	name    string     // the element's name, for a missing one
-	parent  *path.Path // nil: the resource itself
-	child   *path.Path
-	min     int
-	max     int // -1: not restricted
-	fixed   fhir.Value
-	pattern fhir.Value
-	targets []string
-	rules   []rule
+	id         string // of the element
+	rule, line string // "Profile#id" and "url|version#id", for issues
+	name       string // of the element, without "[x]"
+	slice      string // name of the slice, or ""
+	min, max   int    // 0 and -1 where R4 asks for no less
+
+	types          *typeRules // nil: any that R4 allows
+	fixed, pattern fhir.Value
+	limits         []limit // of minValue and maxValue
+	maxLength      int     // characters; 0: not restricted
+	binding        *binding
+	rules          []rule
+
+	children []*check
+	content  *check // whose children are those of this element too
+	slicing  *slicing
 }
 
-func newProfile(n *nodes, b []byte) (*profile, error) {
-	r, err := fhir.Decode(b)
+// A compiler makes the checks of one structure.
+type compiler struct {
+	v         *Validator
+	def       *definition
+	structure *snapshot.Structure
+	byID      map[string]*outline
+	checks    map[*outline]*check
+	pending   []*check // whose content is still to be found
+	content   map[*check]string
+	depth     int
+}
+
+// maxElementDepth bounds the nesting of elements in a definition.
+const maxElementDepth = 40
+
+// compile makes the checks of a definition.
+func (v *Validator) compile(d *definition) (*profile, error) {
+	s, err := v.shelf.structure(d)
 	if err != nil {
 		return nil, err
 	}
-	root := r.Root()
-	p := &profile{base: root.Get("baseDefinition").Text(), Profile: Profile{
-		URL: root.Get("url").Text(), Type: root.Get("type").Text(),
-		Version: root.Get("version").Text(), Title: root.Get("title").Text(), JSON: b,
-	}}
-	c := profileCompiler{nodes: n, p: p, filters: map[string]string{}}
-	elements := root.At("differential", "element")
-	for e := range elements.All() {
-		c.slicing(e, elements)
-	}
-	for e := range elements.All() {
-		if err := c.element(e); err != nil {
-			return nil, fmt.Errorf("%s: %w", e.Get("id").Text(), err)
-		}
-	}
-	return p, nil
+	return v.compileStructure(d, s)
 }
 
-type profileCompiler struct {
-	nodes   *nodes
-	p       *profile
-	filters map[string]string // element id of a slice: its path segment
+func (v *Validator) compileStructure(d *definition, s *snapshot.Structure) (*profile, error) {
+	c := &compiler{v: v, def: d, structure: s, checks: map[*outline]*check{}, content: map[*check]string{}}
+	root, err := c.outline(s)
+	if err != nil {
+		return nil, err
+	}
+	p := &profile{def: d, structure: s, bases: v.basesOf(s)}
+	table := v.nodes.defs.Table(s.Type)
+	if table == nil {
+		return nil, fmt.Errorf("%s: R4 has no type %s", s.URL, fhir.SafeName(s.Type))
+	}
+	if p.root, err = c.check(root, place{table: table, path: s.Type}, nil); err != nil {
+		return nil, fmt.Errorf("%s: %w", s.Canonical(), err)
+	}
+	c.bindContent()
+	if !p.root.useful(nil) {
+		p.root = nil
+	} else {
+		p.root.prune()
+	}
+	if s.Type == "Extension" {
+		p.extension, err = c.extensionRules(root)
+	}
+	return p, err
 }
 
-// slicing finds, for every slice of e, the value that marks its members.
-func (c *profileCompiler) slicing(e, elements fhir.Value) {
-	by := e.At("slicing", "discriminator", 0, "path").Text()
-	prefix := e.Get("id").Text() + ":"
-	if by == "" {
-		return
+// basesOf returns the definitions that a structure builds on, nearest first: its
+// snapshot holds their rules.
+func (v *Validator) basesOf(s *snapshot.Structure) []*definition {
+	var out []*definition
+	for base := v.shelf.find(s.Base); base != nil && len(out) < maxElementDepth; {
+		out = append(out, base)
+		base = v.shelf.find(base.source.Root().Get("baseDefinition").Text())
 	}
-	for s := range elements.All() {
-		slice, child, _ := strings.Cut(strings.TrimPrefix(s.Get("id").Text(), prefix), ".")
-		if !strings.HasPrefix(s.Get("id").Text(), prefix) || child != by {
-			continue
-		}
-		value := suffixed(s, "fixed")
-		if !value.Exists() {
-			value = suffixed(s, "pattern")
-		}
-		name := prefix[strings.LastIndexByte(prefix[:len(prefix)-1], '.')+1 : len(prefix)-1]
-		c.filters[prefix+slice] = name + ".where(" + by + " = '" + strings.ReplaceAll(value.Text(), "'", `\'`) + "')"
-	}
+	return out
 }
 
-// suffixed returns the member whose name is a prefix and a type, as in
-// fixedUri.
-func suffixed(e fhir.Value, prefix string) fhir.Value {
-	for m := range e.All() {
-		if strings.HasPrefix(m.Key(), prefix) {
+// A place is where an element stands in R4's own definitions.
+type place struct {
+	// table is that of the element's content; nil where it depends on the
+	// document: resources, and choices of type.
+	table *definitions.Table
+	slot  *definitions.Slot // nil for the first element, and below resources
+	path  string            // root type of FHIRPath expressions: "Patient", "Period", "Patient.contact"
+}
+
+// below returns the place of a child element.
+func (c *compiler) below(p place, o *outline) (place, error) {
+	if p.table == nil {
+		return place{}, nil
+	}
+	slot := p.table.Slot(o.name)
+	if slot == nil {
+		if m := p.table.Member(o.name); m != nil { // the short form valueQuantity
+			slot = &p.table.Slots[m.Slot]
+			return place{table: m.Table(), slot: slot, path: pathOf(p.table, slot, m)}, nil
+		}
+		if p.table.Kind == definitions.Primitive || o.name == "value" && p.table.Type == "Element" {
+			return place{}, nil // the value itself
+		}
+		return place{}, fmt.Errorf("%s: there is no element %s here", o.e.ID, fhir.SafeName(o.name))
+	}
+	m := slot.Members[0]
+	if slot.Choice() {
+		if m = onlyMember(slot, o.e.Types); m == nil {
+			return place{slot: slot}, nil
+		}
+	}
+	if m.Type.Code == "Resource" {
+		return c.resourcePlace(slot, o), nil
+	}
+	return place{table: contentTable(c.v.nodes.defs, m), slot: slot, path: pathOf(p.table, slot, m)}, nil
+}
+
+// contentTable is the table that the children of a member's value are looked up
+// in: those of a primitive are an Element's.
+func contentTable(defs *definitions.Definitions, m *definitions.Member) *definitions.Table {
+	if m.Primitive() {
+		return defs.Table("Element")
+	}
+	return m.Table()
+}
+
+func (c *compiler) resourcePlace(slot *definitions.Slot, o *outline) place {
+	if len(o.e.Types) == 1 {
+		if t := c.v.nodes.defs.Table(o.e.Types[0].Code); t != nil {
+			return place{table: t, slot: slot, path: t.Path}
+		}
+	}
+	return place{slot: slot, path: "Resource"}
+}
+
+// onlyMember returns the member of a choice that the types leave, or nil.
+func onlyMember(slot *definitions.Slot, types []snapshot.Type) *definitions.Member {
+	if len(types) != 1 {
+		return nil
+	}
+	for _, m := range slot.Members {
+		if m.Type.Code == types[0].Code {
 			return m
 		}
-	}
-	return fhir.Value{}
-}
-
-func (c *profileCompiler) element(e fhir.Value) error {
-	segments := strings.Split(e.Get("id").Text(), ".")
-	if len(segments) == 1 {
-		rules, err := c.rules(e, c.p.Type)
-		c.p.rules = rules
-		return err
-	}
-	parentPath, err := c.parent(segments)
-	if err != nil {
-		return err
-	}
-	last := segments[len(segments)-1]
-	name, _, _ := strings.Cut(strings.TrimSuffix(last, "[x]"), ":")
-	k := check{name: name, rule: c.p.URL[strings.LastIndexByte(c.p.URL, '/')+1:] + "#" + e.Get("id").Text(), max: -1}
-	expr := name
-	if f := c.filters[strings.Join(segments, ".")]; f != "" {
-		expr = f
-	}
-	if k.child, err = path.Compile(expr, parentPath); err != nil {
-		return err
-	}
-	if len(segments) > 2 {
-		if k.parent, err = path.Compile(c.expression(segments[:len(segments)-1]), c.p.Type); err != nil {
-			return err
-		}
-	}
-	if err := k.limits(e); err != nil {
-		return err
-	}
-	if k.rules, err = c.rules(e, c.childType(parentPath, name)); err != nil {
-		return err
-	}
-	if k.useful() {
-		c.p.checks = append(c.p.checks, k)
 	}
 	return nil
 }
 
-// parent returns the definition path of the element above.
-func (c *profileCompiler) parent(segments []string) (string, error) {
-	names := make([]string, 0, len(segments))
-	for _, s := range segments[:len(segments)-1] {
-		name, _, _ := strings.Cut(strings.TrimSuffix(s, "[x]"), ":")
-		names = append(names, name)
-	}
-	p := strings.Join(names, ".")
-	if c.nodes.defs.TableAt(p) == nil {
-		return "", fmt.Errorf("there is no element %s", p)
-	}
-	return p, nil
-}
-
-// expression writes element ids as a path from the resource.
-func (c *profileCompiler) expression(segments []string) string {
-	parts := make([]string, 0, len(segments))
-	for i := 1; i < len(segments); i++ {
-		name, _, _ := strings.Cut(strings.TrimSuffix(segments[i], "[x]"), ":")
-		if f := c.filters[strings.Join(segments[:i+1], ".")]; f != "" {
-			name = f
+func pathOf(holder *definitions.Table, slot *definitions.Slot, m *definitions.Member) string {
+	if m.Type.Code == "BackboneElement" || m.Type.Code == "Element" {
+		if t := m.Table(); t != nil && t.Path != m.Type.Code {
+			return t.Path
 		}
-		parts = append(parts, name)
+		return holder.Path + "." + slot.Name
 	}
-	return strings.Join(parts, ".")
+	return m.Type.Code
 }
 
-func (c *profileCompiler) childType(parentPath, name string) string {
-	s := c.nodes.defs.TableAt(parentPath).Slot(name)
-	if s == nil || len(s.Members) == 0 {
-		return ""
+// check compiles an element with all below it. like is the check of the element
+// that a slice divides: what it asks already is not asked again.
+func (c *compiler) check(o *outline, at place, like *check) (*check, error) {
+	if c.depth++; c.depth > maxElementDepth {
+		return nil, fmt.Errorf("%s: the elements are nested too deep", o.e.ID)
 	}
-	if t := s.Members[0].Type.Code; t != "BackboneElement" && t != "Element" {
-		return t
+	defer func() { c.depth-- }()
+	k := c.newCheck(o)
+	if o.e.By != "" {
+		if err := c.own(k, o, at, like); err != nil {
+			return nil, fmt.Errorf("%s: %w", o.e.ID, err)
+		}
 	}
-	return parentPath + "." + name
-}
-
-func (c *profileCompiler) rules(e fhir.Value, root string) ([]rule, error) {
-	var out []rule
-	for k := range e.Get("constraint").Items() {
-		r := rule{key: k.Get("key").Text(), human: k.Get("human").Text(), warning: k.Get("severity").Text() == "warning"}
-		var err error
-		if r.path, err = path.Compile(k.Get("expression").Text(), root); err != nil {
+	for _, child := range o.children {
+		below, err := c.below(at, child)
+		if err != nil {
 			return nil, err
+		}
+		kc, err := c.check(child, below, like.child(child.name))
+		if err != nil {
+			return nil, err
+		}
+		k.children = append(k.children, kc)
+	}
+	if o.e.ContentRef != "" {
+		c.pending = append(c.pending, k)
+		c.content[k] = o.e.ContentRef
+	}
+	c.checks[o] = k
+	if len(o.slices) == 0 {
+		return k, nil
+	}
+	var err error
+	k.slicing, err = c.slicing(k, o, at)
+	return k, err
+}
+
+func (c *compiler) newCheck(o *outline) *check {
+	by := o.e.By
+	if by == "" {
+		by = c.structure.Canonical()
+	}
+	name, _, _ := strings.Cut(o.name, "[x]")
+	return &check{id: o.e.ID, rule: lastPart(by) + "#" + o.e.ID, line: by + "#" + o.e.ID, name: name, slice: o.slice, max: -1}
+}
+
+// lastPart is the name at the end of a canonical.
+func lastPart(canonical string) string {
+	url := fhir.ParseCanonical(canonical).URL
+	return url[strings.LastIndexByte(url, '/')+1:]
+}
+
+// own compiles what an element itself asks.
+func (c *compiler) own(k *check, o *outline, at place, like *check) error {
+	e := o.e
+	k.cardinality(e, at.slot, o)
+	if like == nil {
+		like = &check{}
+	}
+	if e.Fixed != like.fixed {
+		k.fixed = e.Fixed
+	}
+	if e.Pattern != like.pattern {
+		k.pattern = e.Pattern
+	}
+	if e.MaxLength != like.maxLength {
+		k.maxLength = e.MaxLength
+	}
+	var err error
+	if k.limits, err = limitsOf(e); err != nil {
+		return err
+	}
+	if k.types, err = c.types(e, at.slot); err != nil {
+		return err
+	}
+	c.bind(k, e, at.slot)
+	k.rules, err = c.constraints(e, at, like)
+	return err
+}
+
+// cardinality keeps what is narrower than R4's own; a slice counts its members.
+func (k *check) cardinality(e *snapshot.Element, slot *definitions.Slot, o *outline) {
+	if o.root() {
+		return
+	}
+	if slot == nil || o.slice != "" || e.Min > slot.Min {
+		k.min = e.Min
+	}
+	if e.Max >= 0 && (slot == nil || slot.Max < 0 || e.Max < slot.Max || o.slice != "" && slot.Max != 1) {
+		k.max = e.Max
+	}
+}
+
+// bind compiles a binding that differs from R4's.
+func (c *compiler) bind(k *check, e *snapshot.Element, slot *definitions.Slot) {
+	b := e.Binding
+	if b == nil || slot != nil && b.Strength == slot.Binding.Strength && b.ValueSet == slot.Binding.ValueSet && b.Max == slot.Binding.Max {
+		return
+	}
+	k.binding = newBinding(b.Strength, b.ValueSet, b.Max, k.rule, k.line)
+}
+
+// constraints compiles the invariants that are not R4's own, which the walk of
+// the base definitions evaluates.
+func (c *compiler) constraints(e *snapshot.Element, at place, like *check) ([]rule, error) {
+	var out []rule
+	for _, s := range e.Constraints {
+		if s.Source == "" || ownType(c.v.nodes.defs, s.Source) != "" || like.hasRule(s.Key) {
+			continue
+		}
+		line := s.Source
+		if d := c.v.shelf.find(s.Source); d != nil && d.Version != "" {
+			line = d.URL + "|" + d.Version
+		}
+		if fhir.ParseCanonical(e.By).URL == fhir.ParseCanonical(s.Source).URL {
+			line = e.By
+		}
+		r, err := c.v.nodes.constraint(s, at.path, line+"#"+e.ID)
+		if err != nil {
+			return nil, fmt.Errorf("constraint %s: %w", fhir.SafeName(s.Key), err)
 		}
 		out = append(out, r)
 	}
 	return out, nil
 }
 
-func (k *check) limits(e fhir.Value) error {
-	for m := range e.All() {
-		switch key := m.Key(); {
-		case key == "min":
-			_, err := fmt.Sscanf(m.Text(), "%d", &k.min)
-			if err != nil {
-				return err
-			}
-		case key == "max" && m.Text() != "*":
-			if _, err := fmt.Sscanf(m.Text(), "%d", &k.max); err != nil {
-				return err
-			}
-		case strings.HasPrefix(key, "fixed"):
-			k.fixed = m
-		case strings.HasPrefix(key, "pattern"):
-			k.pattern = m
-		case key == "type":
-			k.types(m)
-		case key == "binding" && m.Get("strength").Text() == "required":
-			return fmt.Errorf("required bindings in profiles are not supported")
+func (k *check) hasRule(key string) bool {
+	for i := range k.rules {
+		if k.rules[i].key == key {
+			return true
+		}
+	}
+	return false
+}
+
+// child returns the check of a child element that is no slice, or nil.
+func (k *check) child(name string) *check {
+	if k == nil {
+		return nil
+	}
+	for _, c := range k.children {
+		if c.name == strings.TrimSuffix(name, "[x]") {
+			return c
 		}
 	}
 	return nil
 }
 
-// types narrows the targets of a reference.
-func (k *check) types(list fhir.Value) {
-	for t := range list.Items() {
-		for p := range t.Get("targetProfile").Items() {
-			k.targets = append(k.targets, p.Text()[strings.LastIndexByte(p.Text(), '/')+1:])
+// bindContent finds what elements repeat, when all are compiled.
+func (c *compiler) bindContent() {
+	for _, k := range c.pending {
+		if o := c.byID[strings.TrimPrefix(c.content[k], "#")]; o != nil {
+			k.content = c.checks[o]
 		}
 	}
 }
 
-func (k *check) useful() bool {
-	return k.min > 0 || k.max >= 0 || k.fixed.Exists() || k.pattern.Exists() || len(k.targets) > 0 || len(k.rules) > 0
+// asks reports whether the check itself asks anything of a value or a count.
+func (k *check) asks() bool {
+	return k.min > 0 || k.max >= 0 || k.types != nil || k.fixed.Exists() || k.pattern.Exists() || len(k.limits) > 0 ||
+		k.maxLength > 0 || k.binding != nil || len(k.rules) > 0 || k.slicing != nil
+}
+
+// useful reports whether there is anything to check at or below k; seen are the
+// elements above, which content may repeat.
+func (k *check) useful(seen []*check) bool {
+	if k == nil {
+		return false
+	}
+	for _, s := range seen {
+		if s == k {
+			return false
+		}
+	}
+	if k.asks() {
+		return true
+	}
+	seen = append(seen, k)
+	for _, c := range k.children {
+		if c.useful(seen) {
+			return true
+		}
+	}
+	if k.content != nil {
+		for _, c := range k.content.children {
+			if c.useful(seen) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// prune drops what checks nothing.
+func (k *check) prune() {
+	kept := k.children[:0]
+	for _, c := range k.children {
+		if c.useful(nil) {
+			kept = append(kept, c)
+		}
+	}
+	clear(k.children[len(kept):])
+	k.children = kept
+	for _, c := range k.children {
+		c.prune()
+	}
+	if k.slicing == nil {
+		return
+	}
+	for _, s := range k.slicing.slices {
+		s.check.prune()
+	}
+}
+
+// constraint compiles an invariant that a profile states.
+func (n *nodes) constraint(s snapshot.Constraint, root, line string) (rule, error) {
+	if root == "" || root == "Resource" {
+		root = "Element"
+	}
+	return n.invariant(rule{key: s.Key, human: s.Human, expression: s.Expression, line: line, warning: s.Warning}, root)
 }

@@ -107,49 +107,57 @@ func TestOptions(t *testing.T) {
 	}
 }
 
-// TestProfileRefused checks that a profile which asks for more than is
-// understood is refused rather than half applied.
+// definitionOf writes a StructureDefinition of a user with a differential.
+func definitionOf(tb testing.TB, name, typ, base string, elements ...string) fhir.Resource {
+	tb.Helper()
+	if base == "" {
+		base = r4Base + typ
+	}
+	r, err := fhir.Decode([]byte(`{"resourceType":"StructureDefinition","url":"http://a.example/` + name + `","version":"1.0.0","name":"X","status":"active",` +
+		`"kind":"resource","abstract":false,"type":"` + typ + `","baseDefinition":"` + base + `","derivation":"constraint",` +
+		`"differential":{"element":[` + strings.Join(elements, ",") + `]}}`))
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return r
+}
+
+// TestProfileRefused checks that a profile which asks for what cannot be checked
+// is refused, with its element, rather than half applied.
 func TestProfileRefused(t *testing.T) {
-	v := newValidator(t)
-	head := `{"resourceType":"StructureDefinition","url":"http://a/b","type":"Patient","differential":{"element":[`
-	for _, e := range []string{
-		`{"id":"Patient.name","path":"Patient.name","binding":{"strength":"required","valueSet":"http://x"}}`,
-		`{"id":"Patient.colour.shade","path":"Patient.colour.shade","min":1}`,
-		`{"id":"Patient","path":"Patient","constraint":[{"key":"x","severity":"error","human":"x","expression":"name.unknownFunction()"}]}`,
-	} {
-		if _, err := newProfile(&v.nodes, []byte(head+e+`]}}`)); err == nil {
-			t.Errorf("accepted %s", e)
+	tests := []struct{ element, names string }{
+		{`{"id":"Patient.colour.shade","path":"Patient.colour.shade","min":1}`, "Patient.colour"},
+		{`{"id":"Patient.name","path":"Patient.name","constraint":[{"key":"x","severity":"error","human":"x","expression":"name.unknownFunction("}]}`, "Patient.name"},
+	}
+	for _, tt := range tests {
+		_, err := NewWith(definitionOf(t, "p", "Patient", "", tt.element))
+		if err == nil || !strings.Contains(err.Error(), tt.names) {
+			t.Errorf("%s: %v", tt.element, err)
 		}
 	}
 }
 
-// TestFixedAndPattern covers what none of our profiles uses yet.
+// TestFixedAndPattern covers what the profiles of ours do not use together.
 func TestFixedAndPattern(t *testing.T) {
-	v := newValidator(t)
-	p, err := newProfile(&v.nodes, []byte(`{"resourceType":"StructureDefinition","url":"http://a/b","type":"Patient","differential":{"element":[
-		{"id":"Patient.gender","path":"Patient.gender","fixedCode":"female"},
-		{"id":"Patient.telecom","path":"Patient.telecom","max":"1"},
-		{"id":"Patient.maritalStatus","path":"Patient.maritalStatus","patternCodeableConcept":{"coding":[{"system":"http://x","code":"m"}]}}]}}`))
+	v, err := NewWith(definitionOf(t, "p", "Patient", "",
+		`{"id":"Patient.gender","path":"Patient.gender","fixedCode":"female"}`,
+		`{"id":"Patient.telecom","path":"Patient.telecom","max":"1"}`,
+		`{"id":"Patient.maritalStatus","path":"Patient.maritalStatus","patternCodeableConcept":{"coding":[{"system":"http://x","code":"m"}]}}`))
 	if err != nil {
 		t.Fatal(err)
 	}
 	tests := []struct{ doc, want string }{
 		{`{"resourceType":"Patient","gender":"female","maritalStatus":{"coding":[{"code":"z"},{"system":"http://x","code":"m","display":"d"}]}}`, ""},
 		{`{"resourceType":"Patient","gender":"male","maritalStatus":{"coding":[{"system":"http://x"}]},"telecom":[{"value":"1"},{"value":"2"}]}`,
-			"Patient.gender Patient.telecom Patient.maritalStatus"},
+			"p#Patient.gender@Patient.gender p#Patient.telecom@Patient.telecom p#Patient.maritalStatus@Patient.maritalStatus"},
 	}
 	for _, tt := range tests {
-		r, err := fhir.Decode([]byte(tt.doc))
-		if err != nil {
-			t.Fatal(err)
-		}
-		w := newWalk(v, Options{})
-		w.profile(r.Root(), p)
 		var got []string
-		for _, is := range w.issues {
-			got = append(got, is.Expression)
+		for _, f := range faults(t, v, tt.doc, Options{BaseOnly: true, Profiles: []string{"http://a.example/p"}}) {
+			if strings.HasPrefix(f, "p#") {
+				got = append(got, f)
+			}
 		}
-		w.release()
 		if g := strings.Join(got, " "); g != tt.want {
 			t.Errorf("%s: got %q, want %q", tt.doc, g, tt.want)
 		}

@@ -2,20 +2,15 @@ package profiles
 
 import (
 	"context"
-	"embed"
 	"encoding/json"
+	"errors"
 	"fmt"
-	"slices"
-	"strings"
 
 	"trellis.example/fhir"
 	"trellis.example/fhir/definitions"
 	"trellis.example/profiles/snapshot"
 	"trellis.example/profiles/terminology"
 )
-
-//go:embed data
-var data embed.FS
 
 // Base is the canonical base of our own profiles.
 const Base = "https://trellis.example/fhir/StructureDefinition/"
@@ -70,10 +65,10 @@ type Explanation struct {
 type Validator struct {
 	nodes   nodes
 	codes   *terminology.Service
-	element *node               // the id and extensions of primitives
-	list    []*profile          // by URL
-	byURL   map[string]*profile // ours
-	byType  map[string]*profile // our default profile of a type
+	element *node                  // the id and extensions of primitives
+	forms   *forms                 // Questionnaires: ours and a user's
+	shelf   *shelf                 // StructureDefinitions: ours and a user's
+	byType  map[string]*definition // our default profile of a type: its newest version
 }
 
 // A Profile is one StructureDefinition of ours.
@@ -83,8 +78,8 @@ type Profile struct {
 	JSON json.RawMessage
 }
 
-// New returns a validator with our profiles. Tables are compiled when a type is
-// first seen.
+// New returns a validator with our profiles. Tables and profiles are compiled
+// when first needed.
 func New() (*Validator, error) { return NewWith() }
 
 // NewWith returns a validator with our profiles and with definitions of a user:
@@ -92,77 +87,90 @@ func New() (*Validator, error) { return NewWith() }
 // may not replace a url|version of ours. A fault in them is an error that names
 // the definition and its element.
 func NewWith(extra ...fhir.Resource) (*Validator, error) {
-	codes, err := terminology.New(definitions.R4(), extra)
+	d, err := loadData()
 	if err != nil {
 		return nil, err
 	}
-	v := &Validator{nodes: nodes{defs: definitions.R4()}, byURL: map[string]*profile{}, byType: map[string]*profile{}}
-	v.codes = codes
-	v.element = v.nodes.of(v.nodes.defs.Table("Element"))
-	files, err := data.ReadDir("data")
-	if err != nil {
+	if err := d.add(extra); err != nil {
+		return nil, err
+	}
+	v := &Validator{nodes: nodes{defs: definitions.R4()}, byType: map[string]*definition{}}
+	if v.codes, err = terminology.New(v.nodes.defs, d.codes); err != nil {
 		return nil, fmt.Errorf("profiles: %w", err)
 	}
-	for _, f := range files {
-		if err := v.load(f.Name()); err != nil {
-			return nil, fmt.Errorf("profiles: %s: %w", f.Name(), err)
+	v.forms = newForms(v.codes, extra)
+	if v.shelf, err = newShelf(v.nodes.defs, d.structures); err != nil {
+		return nil, fmt.Errorf("profiles: %w", err)
+	}
+	v.element = v.nodes.of(v.nodes.defs.Table("Element"))
+	for _, def := range v.shelf.list {
+		if def.URL == Base+def.Type {
+			v.byType[def.Type] = v.shelf.find(def.URL)
 		}
 	}
-	slices.SortFunc(v.list, func(a, b *profile) int { return strings.Compare(a.URL, b.URL) })
-	return v, nil
+	return v, v.proved(extra)
 }
 
-func (v *Validator) load(name string) error {
-	if !strings.HasPrefix(name, "StructureDefinition-") {
-		return nil
+// proved compiles a user's definitions: their faults are said when they are
+// given, ours by a test.
+func (v *Validator) proved(extra []fhir.Resource) error {
+	var faults []error
+	for _, r := range extra {
+		if r.Type() != "StructureDefinition" {
+			continue
+		}
+		d := v.shelf.find(r.Root().Get("url").Text() + "|" + r.Root().Get("version").Text())
+		if _, err := v.compile(d); err != nil {
+			faults = append(faults, fmt.Errorf("profiles: %s: %w", d.URL, err))
+		}
 	}
-	b, err := data.ReadFile("data/" + name)
-	if err != nil {
-		return err
-	}
-	p, err := newProfile(&v.nodes, b)
-	if err != nil {
-		return err
-	}
-	v.list = append(v.list, p)
-	v.byURL[p.URL] = p
-	if p.URL == Base+p.Type {
-		v.byType[p.Type] = p
-	}
-	return nil
+	return errors.Join(faults...)
 }
 
-// Profiles returns our profiles in order of their URL.
+// Profiles returns our profiles of resource types in order of their URL, older
+// versions first.
 func (v *Validator) Profiles() []Profile {
-	out := make([]Profile, len(v.list))
-	for i, p := range v.list {
-		out[i] = p.Profile
+	out := make([]Profile, 0, len(v.shelf.list))
+	for _, d := range v.shelf.list {
+		if v.nodes.defs.IsResource(d.Type) {
+			out = append(out, d.Profile)
+		}
 	}
 	return out
 }
 
 // Structures returns the snapshots of our profiles and extensions, of those that
 // stand in for UK Core's, and of a user's, in order of URL and version.
-func (v *Validator) Structures() []*snapshot.Structure { return nil }
+func (v *Validator) Structures() []*snapshot.Structure {
+	out := make([]*snapshot.Structure, 0, len(v.shelf.list))
+	for _, d := range v.shelf.list {
+		if s, err := v.shelf.structure(d); err == nil {
+			out = append(out, s)
+		}
+	}
+	return out
+}
 
 // Structure returns the snapshot of one of [Validator.Structures]: without a
 // version, the newest; nil when there is none.
-func (v *Validator) Structure(string) *snapshot.Structure { return nil }
+func (v *Validator) Structure(canonical string) *snapshot.Structure {
+	d := v.shelf.find(canonical)
+	if d == nil {
+		return nil
+	}
+	s, err := v.shelf.structure(d)
+	if err != nil {
+		return nil
+	}
+	return s
+}
 
 // Terminology returns the code systems and value sets that codes are checked by.
 func (v *Validator) Terminology() *terminology.Service { return v.codes }
 
 // Knows reports whether a canonical, with or without version, is a profile of
 // ours: what a partner's agreement may name in [Options].
-func (v *Validator) Knows(canonical string) bool { return v.find(canonical) != nil }
-
-func (v *Validator) find(canonical string) *profile {
-	c := fhir.ParseCanonical(canonical)
-	if p := v.byURL[c.URL]; p != nil && c.Matches(p.URL, p.Version) {
-		return p
-	}
-	return nil
-}
+func (v *Validator) Knows(canonical string) bool { return v.shelf.find(canonical) != nil }
 
 // Invariants that compare every value with every other must not make the time a
 // document takes grow faster than its size.

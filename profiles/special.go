@@ -12,6 +12,8 @@ func (w *walk) special(v fhir.Value, n *node) {
 	switch n.special {
 	case isExtension:
 		w.extension(v)
+	case isNarrative:
+		w.narrativeStatus(v)
 	case isIdentifier:
 		w.identifier(v)
 	case isCoding:
@@ -44,6 +46,9 @@ func (w *walk) extension(v fhir.Value) {
 			Expected: "either a value or extensions", Found: neitherOrBoth(value)})
 	}
 	url := v.Get("url").Text()
+	if w.knownExtension(v, url) {
+		return
+	}
 	if holder := v.Parent(); holder.Key() == "modifierExtension" && url != "" && !w.v.nodes.defs.ModifierExtension(url) {
 		is := fhir.Issue{Severity: fhir.SeverityError, Code: fhir.Extension, Rule: ruleModifier,
 			Text:     "this modifier extension is not known here; the document cannot be understood safely",

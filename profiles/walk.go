@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"trellis.example/fhir"
 	"trellis.example/fhir/definitions"
@@ -19,16 +20,19 @@ type walk struct {
 	issues           []fhir.Issue
 	errors, warnings int // found, listed or not
 
-	visits   int        // that invariants may still make
-	seen     []int32    // stack: what fills each slot of the open objects: its member's index + 1
-	locals   []local    // stack: "#id" references of the open resources
-	resource fhir.Value // the innermost resource
-	root     fhir.Value // the innermost one that is not contained
-	inside   bool       // resource is contained
-	bundle   fhir.Value // the innermost Bundle, for references between entries
-	fullURLs *addresses // its fullUrls, indexed when needed
-	spare    *addresses // memory for the next index
-	pending  []question // codes that cannot be decided here
+	visits   int           // that invariants may still make
+	seen     []int32       // stack: what fills each slot of the open objects: its member's index + 1
+	locals   []local       // stack: "#id" references of the open resources
+	resource fhir.Value    // the innermost resource
+	root     fhir.Value    // the innermost one that is not contained
+	inside   bool          // resource is contained
+	bundle   fhir.Value    // the innermost Bundle, for references between entries
+	fullURLs *addresses    // its fullUrls, indexed when needed
+	spare    *addresses    // memory for the next index
+	pending  []question    // codes that cannot be decided here
+	forms    map[int]*form // contained Questionnaires, by their place
+	spent    time.Duration // on invariants of a user's definitions
+	state                  // of applying profiles
 }
 
 // A local is a reference within the document.
@@ -49,7 +53,7 @@ func newWalk(v *Validator, o Options) *walk {
 func (w *walk) release() {
 	clear(w.locals[:cap(w.locals)])
 	clear(w.pending[:cap(w.pending)])
-	*w = walk{seen: w.seen[:0], locals: w.locals[:0], pending: w.pending[:0], spare: w.spare}
+	*w = walk{seen: w.seen[:0], locals: w.locals[:0], pending: w.pending[:0], spare: w.spare, state: w.kept()}
 	if cap(w.seen) < 4096 && cap(w.locals) < 4096 && cap(w.pending) < 4096 {
 		walks.Put(w)
 	}
@@ -117,8 +121,11 @@ func (w *walk) resourceAt(v fhir.Value, contained bool) {
 		w.locals = w.locals[:first]
 	}
 	w.profiles(v, typ.Text())
-	if typ.Text() == "QuestionnaireResponse" {
+	switch typ.Text() {
+	case "QuestionnaireResponse":
 		w.answers(v)
+	case "Questionnaire":
+		w.questionnaire(v)
 	}
 	if n.special == isBundle { // what an entry indexed stays for the next
 		w.dropAddresses()

@@ -1,0 +1,65 @@
+package profiles
+
+import (
+	"embed"
+	"fmt"
+	"path"
+	"strings"
+
+	"trellis.example/fhir"
+)
+
+// The definitions that come with the package; see data/README.md.
+//
+//go:embed data
+var data embed.FS
+
+// definitionFiles are what a validator knows before a user adds to it.
+type definitionFiles struct {
+	structures []fhir.Resource
+	codes      []fhir.Resource // CodeSystem, ValueSet, ConceptMap
+}
+
+// loadData reads the embedded definitions. Of each only the syntax is looked at.
+func loadData() (*definitionFiles, error) {
+	d := &definitionFiles{}
+	for _, dir := range [...]string{"data"} {
+		files, err := data.ReadDir(dir)
+		if err != nil {
+			return nil, fmt.Errorf("profiles: %w", err)
+		}
+		for _, f := range files {
+			if f.IsDir() || !strings.HasSuffix(f.Name(), ".json") {
+				continue
+			}
+			b, err := data.ReadFile(path.Join(dir, f.Name()))
+			if err != nil {
+				return nil, fmt.Errorf("profiles: %w", err)
+			}
+			r, err := fhir.Decode(b)
+			if err == nil {
+				err = d.add([]fhir.Resource{r})
+			}
+			if err != nil {
+				return nil, fmt.Errorf("profiles: %s: %w", f.Name(), err)
+			}
+		}
+	}
+	return d, nil
+}
+
+// add sorts definitions by what they are for.
+func (d *definitionFiles) add(list []fhir.Resource) error {
+	for _, r := range list {
+		switch r.Type() {
+		case "StructureDefinition":
+			d.structures = append(d.structures, r)
+		case "CodeSystem", "ValueSet", "ConceptMap":
+			d.codes = append(d.codes, r)
+		case "Questionnaire":
+		default:
+			return fhir.Errorf(fhir.NotSupported, "a %s defines nothing that documents are judged by", fhir.SafeName(r.Type()))
+		}
+	}
+	return nil
+}

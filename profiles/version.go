@@ -1,0 +1,187 @@
+package profiles
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+
+	"trellis.example/fhir"
+	"trellis.example/fhir/definitions"
+	"trellis.example/profiles/snapshot"
+)
+
+// r4Base is the canonical base of R4's own definitions.
+const r4Base = "http://hl7.org/fhir/StructureDefinition/"
+
+// A definition is one version of a StructureDefinition. Its snapshot and its
+// checks are made when first needed.
+type definition struct {
+	Profile
+	source   fhir.Resource
+	modifier bool // of an extension, known when compiled
+	compiled atomic.Pointer[profile]
+}
+
+// A shelf holds definitions, several versions of each side by side.
+type shelf struct {
+	defs  *definitions.Definitions
+	list  []*definition            // by URL, older versions first
+	byURL map[string][]*definition // newest first
+
+	mu       sync.Mutex // the library makes one snapshot at a time
+	library  *snapshot.Library
+	foreign  sync.Map // URL of an extension of R4 to its *definition
+	ownTypes sync.Map // name of a type of R4 to its *snapshot.Structure
+}
+
+func newShelf(defs *definitions.Definitions, sources []fhir.Resource) (*shelf, error) {
+	s := &shelf{defs: defs, byURL: map[string][]*definition{}}
+	for _, r := range sources {
+		d, err := newDefinition(defs, r)
+		if err != nil {
+			return nil, err
+		}
+		if other := s.find(d.URL + "|" + d.Version); other != nil {
+			return nil, fmt.Errorf("%s|%s is defined twice", d.URL, d.Version)
+		}
+		s.list = append(s.list, d)
+		s.byURL[d.URL] = append(s.byURL[d.URL], d)
+		slices.SortStableFunc(s.byURL[d.URL], func(a, b *definition) int { return compareVersions(b.Version, a.Version) })
+	}
+	slices.SortFunc(s.list, func(a, b *definition) int {
+		return cmp.Or(strings.Compare(a.URL, b.URL), compareVersions(a.Version, b.Version))
+	})
+	var err error
+	s.library, err = snapshot.NewLibrary(defs, sources)
+	return s, err
+}
+
+// newDefinition reads the head of a StructureDefinition. Types that are no
+// constraint on one of R4's, and abstract ones, cannot be applied to a document.
+func newDefinition(defs *definitions.Definitions, r fhir.Resource) (*definition, error) {
+	root := r.Root()
+	d := &definition{source: r, Profile: Profile{
+		URL: root.Get("url").Text(), Type: root.Get("type").Text(),
+		Version: root.Get("version").Text(), Title: root.Get("title").Text(), JSON: r.JSON(),
+	}}
+	name := d.URL
+	if name == "" {
+		name = root.Get("id").Text()
+	}
+	switch {
+	case r.Type() != "StructureDefinition" || d.URL == "" || strings.ContainsAny(d.URL, "|#"):
+		return nil, fmt.Errorf("%s: expected a StructureDefinition with a url", name)
+	case root.Get("kind").Text() == "logical":
+		return nil, fmt.Errorf("%s: a logical model describes no document", name)
+	case root.Get("abstract").Text() == "true":
+		return nil, fmt.Errorf("%s: an abstract type has no documents of its own", name)
+	case root.Get("derivation").Text() == "specialization" || defs.Type(d.Type) == nil || defs.Type(d.Type).Abstract:
+		return nil, fmt.Errorf("%s: expected a constraint on a type of R4", name)
+	case d.URL == r4Base+d.Type:
+		return nil, fmt.Errorf("%s: R4's own type may not be replaced", name)
+	}
+	return d, nil
+}
+
+// find returns the definition that a canonical names: exactly the version it
+// says, else the newest; nil when there is none.
+func (s *shelf) find(canonical string) *definition {
+	c := fhir.ParseCanonical(canonical)
+	list := s.byURL[c.URL]
+	if c.Version == "" && len(list) > 0 {
+		return list[0]
+	}
+	for _, d := range list {
+		if d.Version == c.Version {
+			return d
+		}
+	}
+	return nil
+}
+
+// structure returns the snapshot of a definition.
+func (s *shelf) structure(d *definition) (*snapshot.Structure, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	canonical := d.URL
+	if d.Version != "" {
+		canonical += "|" + d.Version
+	}
+	return s.library.Make(canonical)
+}
+
+// typeStructure returns the snapshot of one of R4's own types, or nil.
+func (s *shelf) typeStructure(name string) *snapshot.Structure {
+	if known, ok := s.ownTypes.Load(name); ok {
+		t, _ := known.(*snapshot.Structure)
+		return t
+	}
+	t := snapshot.Base(s.defs, name)
+	if t != nil {
+		s.ownTypes.Store(name, t)
+	}
+	return t
+}
+
+// ownType returns the type of R4 whose own definition a canonical names, or "".
+func ownType(defs *definitions.Definitions, canonical string) string {
+	name, ok := strings.CutPrefix(fhir.ParseCanonical(canonical).URL, r4Base)
+	if !ok || defs.Type(name) == nil {
+		return ""
+	}
+	return name
+}
+
+// compareVersions orders versions: numbers by value, part by part, and a
+// pre-release (1.0.0-draft) before its release, as semantic versioning has it.
+func compareVersions(a, b string) int {
+	a, _, _ = strings.Cut(a, "+")
+	b, _, _ = strings.Cut(b, "+")
+	coreA, preA, isPreA := strings.Cut(a, "-")
+	coreB, preB, isPreB := strings.Cut(b, "-")
+	if c := compareParts(coreA, coreB); c != 0 {
+		return c
+	}
+	switch {
+	case isPreA && isPreB:
+		return compareParts(preA, preB)
+	case isPreA:
+		return -1
+	case isPreB:
+		return 1
+	}
+	return 0
+}
+
+func compareParts(a, b string) int {
+	for a != "" || b != "" {
+		var x, y string
+		x, a, _ = strings.Cut(a, ".")
+		y, b, _ = strings.Cut(b, ".")
+		if c := comparePart(x, y); c != 0 {
+			return c
+		}
+	}
+	return 0
+}
+
+// comparePart orders numbers by value and before words.
+func comparePart(x, y string) int {
+	nx, ny := isNumber(x), isNumber(y)
+	switch {
+	case nx && ny:
+		x, y = strings.TrimLeft(x, "0"), strings.TrimLeft(y, "0")
+		return cmp.Or(cmp.Compare(len(x), len(y)), strings.Compare(x, y))
+	case nx != ny && x != "" && y != "":
+		if nx {
+			return -1
+		}
+		return 1
+	}
+	return strings.Compare(x, y)
+}
+
+func isNumber(s string) bool { return s != "" && strings.Trim(s, "0123456789") == "" }
