@@ -37,7 +37,7 @@ func (k *check) node(n int32) {
 	case it.max > 0 && count > it.max:
 		k.fault(nd.answers, "", &ruleOccurs, nd.item, "at most "+strconv.Itoa(it.max), strconv.Itoa(count)+" answers")
 	}
-	for a := range nd.answers.Items() {
+	for a := first(nd.answers); a.Exists(); a = a.Next() {
 		if v, kind := typed(a, "value"); kind != none {
 			k.answer(nd.item, v, kind, count)
 		}
@@ -87,8 +87,8 @@ func (k *check) member(i int32, v fhir.Value, s *set, c code, r *rule) {
 	case terminology.No:
 		k.fault(v, "", r, i, "a code of "+s.name, "another code")
 	case terminology.Unknown:
-		if k.r.Undecided != nil && s.held != nil {
-			k.r.Undecided(v, s.name)
+		if k.r.Undecided != nil && s.codes.of == nil && !s.open {
+			k.r.Undecided(v, s.name, k.q.items[i].line)
 			return
 		}
 		k.warn(v, &ruleUndecided, i, "a code of "+s.name)
@@ -229,7 +229,7 @@ func (k *check) target(v fhir.Value) string {
 	if !ok || ref.Kind != fhir.RefContained {
 		return ref.Type
 	}
-	for c := range k.resource.Get("contained").Items() {
+	for c := first(k.resource.Get("contained")); c.Exists(); c = c.Next() {
 		if !k.step(1) {
 			break
 		}

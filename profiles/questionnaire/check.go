@@ -13,9 +13,10 @@ import (
 type Report struct {
 	// Emit receives each issue.
 	Emit Emit
-	// Undecided receives the answers, values of type Coding, that may be in a value
-	// set or not as far as is known here. Nil: each is a warning.
-	Undecided func(at fhir.Value, valueSet string)
+	// Undecided receives the answers, Codings and Quantities, of which it is not
+	// known here whether they are in the value set of a canonical; line is for
+	// Issue.Profile. Nil: each is a warning.
+	Undecided func(at fhir.Value, valueSet, line string)
 }
 
 // A check is one response under examination.
@@ -58,6 +59,7 @@ type stamp struct{ container, count, node int32 }
 const (
 	freeSteps     = 1_000_000
 	stepsPerValue = 64
+	stepsPerIssue = 200 // what it costs to report one
 )
 
 var checks = sync.Pool{New: func() any { return new(check) }}
@@ -147,6 +149,7 @@ func (k *check) emit(at fhir.Value, missing string, severity fhir.Severity, r *r
 	if expected != "" {
 		is.Text += ": expected " + expected
 	}
+	k.left -= stepsPerIssue
 	k.r.Emit(at, missing, is)
 }
 
@@ -177,7 +180,7 @@ func (k *check) level(at fhir.Value, owner, of int32) {
 	ci := int32(len(k.containers)) //nolint:gosec // bounded by fhir.MaxNodes
 	k.containers = append(k.containers, container{at: at, owner: owner, first: noItem, last: noItem})
 	last := noItem
-	for m := range items.Items() {
+	for m := first(items); m.Exists(); m = m.Next() {
 		i, ok := k.find(m)
 		if !ok {
 			continue
@@ -268,7 +271,7 @@ func (k *check) below(n int32) {
 	if it.typ != question {
 		k.fault(answers, "", &ruleNone, i, "", "an answer")
 	}
-	for a := range answers.Items() {
+	for a := first(answers); a.Exists(); a = a.Next() {
 		if _, kind := typed(a, "value"); kind != none {
 			k.nodes[n].valued++
 		}

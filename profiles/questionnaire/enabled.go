@@ -110,7 +110,7 @@ func (k *check) answersHold(c *condition, n int32) verdict {
 		return verdictOf(c.value.Text() == "true")
 	}
 	result := no
-	for a := range k.nodes[n].answers.Items() {
+	for a := first(k.nodes[n].answers); a.Exists(); a = a.Next() {
 		v, kind := typed(a, "value")
 		if !k.step(1) {
 			return open

@@ -11,11 +11,11 @@ func (k *check) fixed(n int32) {
 	it := &k.q.items[nd.item]
 	switch {
 	case it.score != nil:
-		for a := range nd.answers.Items() {
+		for a := first(nd.answers); a.Exists(); a = a.Next() {
 			k.total(n, it.score, a)
 		}
 	case it.readOnly && len(it.initial) > 0:
-		for a := range nd.answers.Items() {
+		for a := first(nd.answers); a.Exists(); a = a.Next() {
 			k.unchanged(nd.item, a)
 		}
 	}
@@ -93,7 +93,7 @@ func (k *check) term(n int32, t term) (float64, bool) {
 	if at == noItem || k.nodes[at].valued != 1 || k.enabled(at) == no {
 		return 0, false
 	}
-	for a := range k.nodes[at].answers.Items() {
+	for a := first(k.nodes[at].answers); a.Exists(); a = a.Next() {
 		if v, kind := typed(a, "value"); kind != none && kind.fits(v) {
 			return k.q.items[t.item].number(kind, v)
 		}

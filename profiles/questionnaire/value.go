@@ -87,6 +87,14 @@ func (k kind) fits(v fhir.Value) bool {
 	return v.Kind() == fhir.String
 }
 
+// first returns the first element of an array; base R4 reports what is none.
+func first(v fhir.Value) fhir.Value {
+	if v.Kind() != fhir.Array {
+		return fhir.Value{}
+	}
+	return v.First()
+}
+
 // class says in words what an answer is, for Found.
 func (k kind) class() string {
 	if k == none {
@@ -95,7 +103,7 @@ func (k kind) class() string {
 	return "value" + kindNames[k]
 }
 
-// A itemType is the type of an item of a Questionnaire.
+// An itemType is the type of an item of a Questionnaire.
 type itemType uint8
 
 const (
