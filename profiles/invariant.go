@@ -12,6 +12,10 @@ func (w *walk) rules(v fhir.Value, list []rule) {
 		if r.sure != nil && r.sure(w, v) {
 			continue
 		}
+		if r.path == nil {
+			w.foreignRule(v, r)
+			continue
+		}
 		ok, err := r.path.Holds(v, path.Context{Resource: w.resource, Root: w.root, Finder: w, Visits: &w.visits})
 		switch {
 		case err != nil:

@@ -1,6 +1,9 @@
 package profiles
 
 import (
+	"html"
+	"slices"
+	"strconv"
 	"strings"
 
 	"trellis.example/fhir"
@@ -32,6 +35,12 @@ func wordSet(s string) map[string]bool {
 // "". It reads the text once and allocates nothing.
 func checkNarrative(s string) (rule, expect string) {
 	x := xhtml{s: strings.TrimSpace(s)}
+	switch {
+	case len(s) > maxString:
+		return ruleNarrative, "a narrative of at most a megabyte"
+	case hasControl(s):
+		return ruleNarrative, "a narrative without control characters"
+	}
 	if !strings.HasPrefix(x.s, "<div") {
 		return ruleNarrative, "a narrative is one <div> element"
 	}
@@ -41,7 +50,7 @@ func checkNarrative(s string) (rule, expect string) {
 		}
 	}
 	switch {
-	case len(x.open) > 0:
+	case x.depth > 0:
 		return ruleNarrative, "every element of the narrative must be closed"
 	case !x.content:
 		return ruleNarrativeEmpty, "a narrative must have some text or an image"
@@ -49,11 +58,16 @@ func checkNarrative(s string) (rule, expect string) {
 	return "", ""
 }
 
+// maxNarrativeDepth bounds how deep elements of a narrative are nested: pages
+// that show it must not run out of stack.
+const maxNarrativeDepth = 128
+
 type xhtml struct {
 	s       string
 	pos     int
-	stack   [32]string
-	open    []string
+	stack   [maxNarrativeDepth]string
+	depth   int
+	names   [24]string // of the attributes of one tag
 	done    bool
 	content bool
 }
@@ -89,10 +103,13 @@ func (x *xhtml) text(s string) string {
 	if strings.TrimSpace(s) == "" {
 		return ""
 	}
-	if len(x.open) == 0 {
+	if x.depth == 0 {
 		return "a narrative is one <div> element with nothing beside it"
 	}
 	x.content = true
+	if strings.Contains(s, "]]>") {
+		return "the text of the narrative may not hold ]]>"
+	}
 	return x.entities(s)
 }
 
@@ -111,24 +128,47 @@ func (x *xhtml) entities(s string) string {
 	}
 }
 
+// isEntity accepts the five references of XML, those by number, and those of
+// HTML: R4 would have characters for the last (narrative, section 2.4.0.1), but
+// they are common, harmless, and become numbers in the XML format.
 func isEntity(s string) bool {
-	s = strings.TrimPrefix(s, "#")
+	switch s {
+	case "amp", "lt", "gt", "quot", "apos":
+		return true
+	}
+	if hex, ok := strings.CutPrefix(s, "#x"); ok {
+		return isHex(hex) && !isControlNumber(hex, 16)
+	}
+	number, ok := strings.CutPrefix(s, "#")
+	if !ok {
+		name := "&" + s + ";"
+		return html.UnescapeString(name) != name
+	}
+	return isDigits(number) && !isControlNumber(number, 10)
+}
+
+func isHex(s string) bool {
 	for i := range len(s) {
-		c := s[i]
-		if (c < '0' || c > '9') && (c|0x20 < 'a' || c|0x20 > 'z') {
+		if c := s[i]; (c < '0' || c > '9') && (c|0x20 < 'a' || c|0x20 > 'f') {
 			return false
 		}
 	}
 	return s != ""
 }
 
+// isControlNumber sees the numbers of characters that XML does not have.
+func isControlNumber(s string, base int) bool {
+	n, err := strconv.ParseUint(s, base, 32)
+	return err != nil || n < ' ' && n != '\t' && n != '\r' && n != '\n' || n >= 0xd800 && n < 0xe000 || n == 0xfffe || n == 0xffff || n > 0x10ffff
+}
+
 func (x *xhtml) endTag(rest string) string {
 	end := strings.IndexByte(rest, '>')
-	if end < 0 || len(x.open) == 0 || strings.TrimRight(rest[2:end], " \t\r\n") != x.open[len(x.open)-1] {
+	if end < 0 || x.depth == 0 || strings.TrimRight(rest[2:end], " \t\r\n") != x.stack[x.depth-1] {
 		return "the elements of the narrative must be nested and closed"
 	}
-	x.open = x.open[:len(x.open)-1]
-	x.done = len(x.open) == 0
+	x.depth--
+	x.done = x.depth == 0
 	x.pos += end + 1
 	return ""
 }
@@ -145,8 +185,8 @@ func (x *xhtml) startTag(rest string) string {
 	case !narrativeElements[name]:
 		return "the narrative may hold only XHTML formatting, links and images"
 	}
-	root := len(x.open) == 0
-	namespace := false
+	root := x.depth == 0
+	namespace, count := false, 0
 	for {
 		blank := skipSpace(rest[n:])
 		n += blank
@@ -161,6 +201,11 @@ func (x *xhtml) startTag(rest string) string {
 			return "the attributes of the narrative must be name=\"value\""
 		}
 		n += size
+		if slices.Contains(x.names[:count], attr) || count == len(x.names) {
+			return "an attribute of the narrative may be given once"
+		}
+		x.names[count] = attr
+		count++
 		if root && attr == "xmlns" {
 			namespace = value == xhtmlNamespace
 		} else if fault := x.attribute(name, attr, value); fault != "" {
@@ -178,14 +223,15 @@ func (x *xhtml) opened(name, rest string, n int) string {
 		x.content = true
 	}
 	if rest[n] == '>' {
-		if x.open == nil {
-			x.open = x.stack[:0]
+		if x.depth == len(x.stack) {
+			return "the narrative is nested too deeply"
 		}
-		x.open = append(x.open, name)
+		x.stack[x.depth] = name
+		x.depth++
 		n++
 	} else {
 		n += 2
-		x.done = len(x.open) == 0
+		x.done = x.depth == 0
 	}
 	x.pos += n
 	return ""
@@ -194,6 +240,9 @@ func (x *xhtml) opened(name, rest string, n int) string {
 func (x *xhtml) attribute(element, name, value string) string {
 	if !narrativeAttributes[name] {
 		return "the narrative may not have scripts, event handlers or other active attributes"
+	}
+	if name == "src" && element != "img" || name == "href" && element != "a" && element != "area" {
+		return "only images have a source, and only links an address"
 	}
 	if name == "xmlns" && value != xhtmlNamespace {
 		return "the narrative may hold only XHTML"
@@ -311,4 +360,34 @@ func isNameByte(c byte) bool {
 func (w *walk) narrative(v fhir.Value, rule, text string) {
 	w.add(v, "", fhir.Issue{Severity: fhir.SeverityError, Code: fhir.Invariant, Rule: rule, Text: text,
 		Expected: "XHTML of formatting, links and images", Found: "XHTML outside those rules"})
+}
+
+// maxEmptyNarrative is how long the words may be that say that there is no
+// narrative.
+const maxEmptyNarrative = 200
+
+// narrativeStatus compares what text.status says with the text: a reader that is
+// told that it is empty does not show it.
+func (w *walk) narrativeStatus(v fhir.Value) {
+	status := v.Get("status")
+	if status.Text() == "empty" && wordsIn(v.Get("div").Text()) > maxEmptyNarrative {
+		w.add(status, "", fhir.Issue{Severity: fhir.SeverityWarning, Code: fhir.Invariant, Rule: ruleNarrativeStatus,
+			Text: "the narrative is said to be empty and is not", Expected: "generated, extensions or additional", Found: "empty beside a long text"})
+	}
+}
+
+// wordsIn counts the bytes of a narrative outside its tags and white space.
+func wordsIn(s string) int {
+	n, inside := 0, false
+	for i := range len(s) {
+		switch c := s[i]; {
+		case c == '<':
+			inside = true
+		case c == '>':
+			inside = false
+		case !inside && c > ' ':
+			n++
+		}
+	}
+	return n
 }

@@ -55,6 +55,7 @@ type rule struct {
 	line       string // the definition that states it, for issues
 	warning    bool
 	path       *path.Path
+	foreign    *foreign                         // instead of path, in definitions of a user
 	sure       func(w *walk, v fhir.Value) bool // nil, or whether it needs no evaluation
 }
 
@@ -63,6 +64,7 @@ type nodes struct {
 	defs  *definitions.Definitions
 	cache sync.Map // *definitions.Table to *node
 	rules sync.Map // "root\x00expression" to *path.Path
+	late  atomic.Int32
 }
 
 func (n *nodes) of(t *definitions.Table) *node {

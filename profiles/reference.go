@@ -20,6 +20,9 @@ func (w *walk) reference(v fhir.Value, targets []string) {
 		return
 	}
 	ref, ok := fhir.ParseReference(s.Text())
+	if ok && w.o.Resolve != nil {
+		w.followed(v, s, ref, targets)
+	}
 	switch {
 	case !ok:
 		w.expected(s, fhir.BadValue, ruleReference, "a URL, Type/id, #id or a urn")
@@ -40,6 +43,27 @@ func (w *walk) reference(v fhir.Value, targets []string) {
 		w.target(v, ref.Type, typ, targets)
 	case ref.Kind == fhir.RefOther && !strings.Contains(ref.URI, ":"):
 		w.expected(s, fhir.BadValue, ruleReference, "a URL, Type/id, #id or a urn")
+	}
+}
+
+// followed checks, where the caller asked for it, that a reference leads to a
+// resource, and that it is of the type that the reference and R4 say. What is
+// not an address (a condition) or stands in the document (#id) is left out.
+func (w *walk) followed(v, s fhir.Value, ref fhir.Reference, targets []string) {
+	if ref.Kind == fhir.RefContained || ref.Kind == fhir.RefConditional || ref.Kind == fhir.RefOther && !strings.Contains(ref.URI, ":") {
+		return
+	}
+	at := w.entryOf(ref)
+	if !at.Exists() {
+		at = w.elsewhere(ref)
+	}
+	switch typ := at.Get("resourceType").Text(); {
+	case !at.Exists():
+		w.wrong(s, fhir.NotFound, ruleUnresolved, "a reference to a resource that is there", "a reference to nothing that was found", "")
+	case ref.Type != "" && typ != ref.Type:
+		w.wrong(s, fhir.BadValue, ruleUnresolved, "a resource of the type that the reference names", "a resource of another type", "")
+	case !isTarget(typ, targets):
+		w.wrongTarget(v, targets)
 	}
 }
 

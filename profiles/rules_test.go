@@ -129,12 +129,12 @@ func TestBaseRules(t *testing.T) {
 		{`{"resourceType":"Bundle","type":"transaction","entry":[{"resource":{"resourceType":"Patient"}}]}`, "bdl-3@Bundle"},
 		{`{"resourceType":"Bundle","type":"collection","entry":[{"fullUrl":"urn:uuid:c757873d-ec9a-4326-a141-556f43239520","resource":{"resourceType":"Medication"}},` +
 			`{"resource":{"resourceType":"Observation","status":"final","code":{"text":"x"},"subject":{"reference":"urn:uuid:c757873d-ec9a-4326-a141-556f43239520"}}}]}`, "reference-target@Bundle.entry[1].resource.subject"},
-		{`{"resourceType":"Questionnaire","status":"active","item":[{"linkId":"1","type":"group","item":[{"linkId":"1","type":"string"}]}]}`, "que-2@Questionnaire"},
+		{`{"resourceType":"Questionnaire","status":"active","item":[{"linkId":"1","type":"group","item":[{"linkId":"1","type":"string"}]}]}`, "que-2@Questionnaire q-def-link@Questionnaire.item[0].item[0].linkId"},
 		{`{"resourceType":"Parameters","parameter":[{"name":"a","resource":{"resourceType":"Patient","active":1}}]}`, "type@Parameters.parameter[0].resource.active"},
 		{`{"resourceType":"Binary","contentType":"text/plain","data":"YQ="}`, "format@Binary.data"},
 		{`{"resourceType":"Account","status":"active","coverage":[{"coverage":{"display":"x"},"priority":0}]}`, "format@Account.coverage[0].priority"},
 		{`{"resourceType":"Invoice","status":"issued","totalNet":{"value":1,"currency":"pounds"}}`, "binding@Invoice.totalNet.currency"},
-		{`{"resourceType":"Condition","subject":{"display":"x"},"clinicalStatus":{"coding":[{"system":"http://terminology.hl7.org/CodeSystem/condition-clinical","code":"bogus"}]}}`, "binding@Condition.clinicalStatus"},
+		{`{"resourceType":"Condition","subject":{"display":"x"},"clinicalStatus":{"coding":[{"system":"http://terminology.hl7.org/CodeSystem/condition-clinical","code":"bogus"}]}}`, "code-unknown@Condition.clinicalStatus.coding[0].code binding@Condition.clinicalStatus"},
 		{`{"resourceType":"Condition","subject":{"display":"x"},"clinicalStatus":{"coding":[{"system":"http://terminology.hl7.org/CodeSystem/condition-clinical","code":"active"}]}}`, ""},
 	}
 	v := newValidator(t)

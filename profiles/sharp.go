@@ -18,7 +18,7 @@ func sharper(rule string, v fhir.Value, missing string) string {
 	case ruleSNOMED:
 		return snomedHint(v.Text())
 	case ruleUnresolved:
-		if strings.HasPrefix(v.Get("reference").Text(), "urn:") {
+		if strings.HasPrefix(v.Text(), "urn:") {
 			return "Add the entry with this fullUrl to the Bundle, or refer by Type/id."
 		}
 	case ruleCardinality:
