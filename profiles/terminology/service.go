@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"trellis.example/fhir"
 	"trellis.example/fhir/definitions"
@@ -18,16 +19,42 @@ type Service struct {
 	codeSystems, valueSets, conceptMaps map[string][]*entry
 	supplements                         map[string][]*entry // by the URL of the system supplemented
 
-	mu      sync.Mutex // held while something is compiled
-	systems sync.Map   // *entry or R4's URL -> *system
-	sets    sync.Map   // *entry or R4's URL -> *Set
-	maps    sync.Map   // *entry -> *ConceptMap, compiled
+	// What was read of R4's own, by URL. Compiling something twice at once does no
+	// harm, so nothing is locked meanwhile.
+	systems cache[system]
+	sets    cache[Set]
 }
 
-// An entry is one of the resources, not compiled yet.
+// An entry is one of the resources and what was compiled of it.
 type entry struct {
 	resource     fhir.Resource
 	url, version string
+
+	system atomic.Pointer[system]
+	set    atomic.Pointer[Set]
+	mapped atomic.Pointer[conceptMap]
+}
+
+// A cache keeps what was compiled by URL. Unlike sync.Map it takes a string
+// without allocating.
+type cache[T any] struct {
+	mu sync.RWMutex
+	m  map[string]*T
+}
+
+func (c *cache[T]) get(url string) *T {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	return c.m[url]
+}
+
+func (c *cache[T]) put(url string, v *T) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.m == nil {
+		c.m = map[string]*T{}
+	}
+	c.m[url] = v
 }
 
 // New returns a service over R4's definitions and the CodeSystems, ValueSets
@@ -115,42 +142,37 @@ func (s *Service) Set(canonical string) *Set {
 
 // valueSet returns a compiled value set; nil when it is not held.
 func (s *Service) valueSet(canonical string) (*Set, error) {
-	c := fhir.ParseCanonical(canonical)
-	if e := find(s.valueSets[c.URL], c.Version); e != nil {
-		if set, ok := s.sets.Load(e); ok {
-			return set.(*Set), nil //nolint:forcetypeassert // this map holds nothing else
-		}
-	} else if set, ok := s.sets.Load(c.URL); ok {
-		return ofVersion(set.(*Set), c.Version), nil //nolint:forcetypeassert // this map holds nothing else
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
 	return s.compiled(canonical, nil)
 }
 
-// ofVersion returns one of R4's sets when the version asked for may mean it.
-func ofVersion(set *Set, version string) *Set {
-	if version == "" || version == set.version || strings.HasPrefix("4.0.1", version) {
-		return set
+// cached returns the set when it was compiled before.
+func (s *Service) cached(c fhir.Canonical) *Set {
+	if e := find(s.valueSets[c.URL], c.Version); e != nil {
+		return e.set.Load()
 	}
-	return nil
+	return s.sets.get(c.URL).ofVersion(c.Version)
 }
 
-// compiled is valueSet for one who holds the lock.
+// ofVersion returns one of R4's sets when the version asked for may mean it.
+func (s *Set) ofVersion(version string) *Set {
+	if s == nil || version != "" && version != s.version && !strings.HasPrefix("4.0.1", version) {
+		return nil
+	}
+	return s
+}
+
+// compiled is valueSet within the compilation of the sets in path.
 func (s *Service) compiled(canonical string, path []string) (*Set, error) {
 	c := fhir.ParseCanonical(canonical)
+	if set := s.cached(c); set != nil {
+		return set, nil
+	}
 	if e := find(s.valueSets[c.URL], c.Version); e != nil {
-		if set, ok := s.sets.Load(e); ok {
-			return set.(*Set), nil //nolint:forcetypeassert // this map holds nothing else
-		}
 		set, err := s.compile(composeOfResource(e.resource), path)
 		if err == nil {
-			s.sets.Store(e, set)
+			e.set.Store(set)
 		}
 		return set, err
-	}
-	if set, ok := s.sets.Load(c.URL); ok {
-		return ofVersion(set.(*Set), c.Version), nil //nolint:forcetypeassert // this map holds nothing else
 	}
 	def := s.defs.Compose(c.URL)
 	if def == nil {
@@ -160,32 +182,20 @@ func (s *Service) compiled(canonical string, path []string) (*Set, error) {
 	if err != nil {
 		return nil, err
 	}
-	s.sets.Store(c.URL, set)
-	return ofVersion(set, c.Version), nil
+	s.sets.put(c.URL, set)
+	return set.ofVersion(c.Version), nil
 }
 
 // system returns a code system as far as it is held, with its supplements, or
-// nil. A version that is not held is passed over: the system is then taken as
+// nil. When the version is another, what is held of the system counts as
 // incomplete.
 func (s *Service) system(url, version string) *system {
 	e := find(s.codeSystems[url], version)
 	if e == nil {
 		e = find(s.codeSystems[url], "")
 	}
-	var key any = url
-	if e != nil {
-		key = e
-	}
-	held, ok := s.systems.Load(key)
-	if !ok {
-		built := s.build(url, e)
-		if built == nil {
-			return nil
-		}
-		held, _ = s.systems.LoadOrStore(key, built)
-	}
-	sys := held.(*system) //nolint:forcetypeassert // this map holds nothing else
-	if version != "" && sys.version != version && sys.complete {
+	sys := s.held(url, e)
+	if sys != nil && version != "" && sys.version != version && sys.complete {
 		other := *sys
 		other.complete = false
 		return &other
@@ -193,8 +203,28 @@ func (s *Service) system(url, version string) *system {
 	return sys
 }
 
-// build reads a code system; e is nil for one of R4's. Building it twice at
-// once does no harm.
+// held returns the system as read before, or reads it. Reading it twice at once
+// does no harm.
+func (s *Service) held(url string, e *entry) *system {
+	if e != nil {
+		if sys := e.system.Load(); sys != nil {
+			return sys
+		}
+		sys := s.build(url, e)
+		e.system.Store(sys)
+		return sys
+	}
+	if sys := s.systems.get(url); sys != nil {
+		return sys
+	}
+	sys := s.build(url, nil)
+	if sys != nil {
+		s.systems.put(url, sys)
+	}
+	return sys
+}
+
+// build reads a code system; e is nil for one of R4's.
 func (s *Service) build(url string, e *entry) *system {
 	var sys *system
 	if e != nil {

@@ -76,6 +76,9 @@ func (s *Set) HasCode(code string) Answer {
 
 func (p *part) importsHaveCode(code string) Answer {
 	a := Yes
+	if p.rest != nil {
+		a = Unknown // an import that is not held
+	}
 	for _, s := range p.imports {
 		a = and(a, s.HasCode(code))
 	}

@@ -101,7 +101,7 @@ func (s *Service) mapsFor(q TranslateRequest) ([]*conceptMap, error) {
 	}
 	var out []*conceptMap
 	for _, list := range s.conceptMaps {
-		if m := s.compiledMap(list[0]); m.fits(q) {
+		if m := compiledMap(list[0]); m.fits(q) {
 			out = append(out, m)
 		}
 	}
@@ -147,15 +147,16 @@ func (s *Service) conceptMap(canonical string) *conceptMap {
 	if e == nil {
 		return nil
 	}
-	return s.compiledMap(e)
+	return compiledMap(e)
 }
 
-func (s *Service) compiledMap(e *entry) *conceptMap {
-	if m, ok := s.maps.Load(e); ok {
-		return m.(*conceptMap) //nolint:forcetypeassert // this map holds nothing else
+func compiledMap(e *entry) *conceptMap {
+	if m := e.mapped.Load(); m != nil {
+		return m
 	}
-	m, _ := s.maps.LoadOrStore(e, readMap(e.resource))
-	return m.(*conceptMap) //nolint:forcetypeassert // this map holds nothing else
+	m := readMap(e.resource)
+	e.mapped.Store(m)
+	return m
 }
 
 func (s *Service) translate(m *conceptMap, c Coding, q TranslateRequest, depth int) []Match {
