@@ -1,6 +1,258 @@
 package profiles
 
-import "trellis.example/fhir"
+import (
+	"bytes"
+	"strconv"
+	"strings"
+	"sync"
+
+	"trellis.example/fhir"
+	"trellis.example/profiles/questionnaire"
+	"trellis.example/profiles/terminology"
+)
+
+// The rules of answers that package questionnaire does not have.
+const (
+	ruleFormUnknown = "questionnaire-unknown"
+	ruleFormFaulty  = "q-questionnaire"
+	ruleFormVersion = "q-version"
+)
+
+// Bounds of the cache of Questionnaires held elsewhere.
+const (
+	maxForms     = 256
+	maxFormBytes = 16 << 20
+)
+
+// forms are the Questionnaires that answers are judged by.
+type forms struct {
+	codes *terminology.Service
+	extra []fhir.Resource
+	once  sync.Once
+	own   map[string][]*form // by URL: ours and a user's, newest first
+
+	mu    sync.Mutex
+	held  map[string]*form // by the canonical asked for: those held elsewhere
+	bytes int
+}
+
+// A form is a Questionnaire, compiled when first needed; its q is nil when it is
+// faulty.
+type form struct {
+	r    fhir.Resource
+	once sync.Once
+	q    *questionnaire.Questionnaire
+}
+
+func newForms(codes *terminology.Service, extra []fhir.Resource) *forms {
+	return &forms{codes: codes, extra: extra, held: map[string]*form{}}
+}
+
+func (f *forms) sets(canonical string) *terminology.Set {
+	if f.codes == nil {
+		return nil
+	}
+	return f.codes.Set(canonical)
+}
+
+func (f *forms) compile(m *form) *questionnaire.Questionnaire {
+	m.once.Do(func() {
+		if q, err := questionnaire.Compile(m.r, f.sets); err == nil {
+			m.q = q
+		}
+	})
+	return m.q
+}
+
+// load reads our Questionnaires and the user's.
+func (f *forms) load() {
+	f.own = map[string][]*form{}
+	files, err := data.ReadDir("data/questionnaires")
+	if err != nil {
+		return // there are none
+	}
+	for _, file := range files {
+		b, err := data.ReadFile("data/questionnaires/" + file.Name())
+		if err != nil {
+			continue
+		}
+		if r, err := fhir.Decode(b); err == nil {
+			f.add(r)
+		}
+	}
+	for _, r := range f.extra {
+		if r.Type() == "Questionnaire" {
+			f.add(r)
+		}
+	}
+}
+
+// add puts a Questionnaire among the versions of its URL, newest first. One that
+// is there already stays.
+func (f *forms) add(r fhir.Resource) {
+	url, version := r.Root().Get("url").Text(), r.Root().Get("version").Text()
+	list, i := f.own[url], 0
+	for ; i < len(list); i++ {
+		other := list[i].r.Root().Get("version").Text()
+		if other == version {
+			return
+		}
+		if newerForm(version, other) {
+			break
+		}
+	}
+	list = append(list, nil)
+	copy(list[i+1:], list[i:])
+	list[i] = &form{r: r}
+	f.own[url] = list
+}
+
+// newerForm compares versions part by part, as numbers where both parts are.
+func newerForm(a, b string) bool {
+	for a != "" && b != "" {
+		var x, y string
+		x, a, _ = strings.Cut(a, ".")
+		y, b, _ = strings.Cut(b, ".")
+		m, err1 := strconv.Atoi(x)
+		n, err2 := strconv.Atoi(y)
+		switch {
+		case err1 == nil && err2 == nil && m != n:
+			return m > n
+		case (err1 != nil || err2 != nil) && x != y:
+			return x > y
+		}
+	}
+	return a != ""
+}
+
+// find returns a Questionnaire of ours or of a user; known says that there is
+// another version of it.
+func (f *forms) find(c fhir.Canonical) (found *form, known bool) {
+	f.once.Do(f.load)
+	list := f.own[c.URL]
+	for _, m := range list {
+		if c.Matches(c.URL, m.r.Root().Get("version").Text()) {
+			return m, true
+		}
+	}
+	return nil, len(list) > 0
+}
+
+// elsewhere keeps what was held elsewhere, for as long as it is the same.
+func (f *forms) elsewhere(canonical string, r fhir.Resource) *form {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if m := f.held[canonical]; m != nil && bytes.Equal(m.r.JSON(), r.JSON()) {
+		return m
+	}
+	size := len(canonical) + len(r.JSON())
+	if len(f.held) >= maxForms || f.bytes+size > maxFormBytes {
+		clear(f.held)
+		f.bytes = 0
+	}
+	m := &form{r: r}
+	f.held[strings.Clone(canonical)] = m // the canonical is part of a document
+	f.bytes += size
+	return m
+}
+
+// Questionnaires returns our Questionnaires and a user's, the versions of each
+// together, newest first.
+func (v *Validator) Questionnaires() []fhir.Resource {
+	v.forms.once.Do(v.forms.load)
+	var out []fhir.Resource
+	for _, list := range v.forms.own {
+		for _, m := range list {
+			out = append(out, m.r)
+		}
+	}
+	return out
+}
 
 // answers checks a QuestionnaireResponse against its Questionnaire.
-func (w *walk) answers(fhir.Value) {}
+func (w *walk) answers(v fhir.Value) {
+	named := v.Get("questionnaire")
+	if named.Kind() != fhir.String || named.Text() == "" {
+		return
+	}
+	q := w.formOf(named)
+	if q == nil {
+		return
+	}
+	q.Check(v, questionnaire.Report{Emit: w.add, Undecided: func(at fhir.Value, valueSet, line string) {
+		typ := "Coding"
+		if at.Key() == "valueQuantity" {
+			typ = "Quantity"
+		}
+		w.pending = append(w.pending, question{at, typ, newBinding("required", valueSet, "", "q-value-set", line)})
+	}})
+}
+
+// formOf finds the Questionnaire that a response names; nil when there is none to
+// check by, which is remarked on.
+func (w *walk) formOf(named fhir.Value) *questionnaire.Questionnaire {
+	canonical := named.Text()
+	if canonical[0] == '#' {
+		return w.containedForm(named, canonical[1:])
+	}
+	m, known := w.v.forms.find(fhir.ParseCanonical(canonical))
+	if m == nil && w.o.Questionnaire != nil {
+		if r, ok := w.o.Questionnaire(canonical); ok && r.Type() == "Questionnaire" {
+			m = w.v.forms.elsewhere(canonical, r)
+		}
+	}
+	switch {
+	case m == nil && known:
+		w.add(named, "", fhir.Issue{Severity: fhir.SeverityError, Code: fhir.BusinessRule, Rule: ruleFormVersion,
+			Text: "the Questionnaire has no such version", Expected: "a version that is held", Found: "another version",
+			Hint: "Name the version that was filled in."})
+		return nil
+	case m == nil:
+		w.add(named, "", fhir.Issue{Severity: fhir.SeverityWarning, Code: fhir.NotFound, Rule: ruleFormUnknown,
+			Text: "unable to check the answers: the Questionnaire is not known here", Expected: "a Questionnaire that is held",
+			Hint: "Send the Questionnaire first, or contain it in the response."})
+		return nil
+	}
+	q := w.v.forms.compile(m)
+	if q == nil {
+		w.faultyForm(named)
+	}
+	return q
+}
+
+func (w *walk) faultyForm(named fhir.Value) {
+	w.add(named, "", fhir.Issue{Severity: fhir.SeverityWarning, Code: fhir.BusinessRule, Rule: ruleFormFaulty,
+		Text: "unable to check the answers: the Questionnaire itself has faults",
+		Hint: "Validate the Questionnaire and mend what is found."})
+}
+
+// containedForm compiles a Questionnaire that stands in the document, once for
+// all responses that name it. That it is there at all is base R4's to check.
+func (w *walk) containedForm(named fhir.Value, id string) *questionnaire.Questionnaire {
+	for c := range w.root.Get("contained").Items() {
+		if c.Get("id").Text() != id || c.Get("resourceType").Text() != "Questionnaire" {
+			continue
+		}
+		m := w.forms[c.Index()]
+		if m == nil {
+			r, err := fhir.Sub(c)
+			if err != nil {
+				return nil
+			}
+			m = &form{r: r}
+			if w.forms == nil {
+				w.forms = map[int]*form{}
+			}
+			w.forms[c.Index()] = m
+		}
+		q := w.v.forms.compile(m)
+		if q == nil {
+			w.faultyForm(named)
+		}
+		return q
+	}
+	return nil
+}
+
+// questionnaire checks a Questionnaire by itself.
+func (w *walk) questionnaire(v fhir.Value) { questionnaire.Faults(v, w.v.forms.sets, w.add) }

@@ -57,8 +57,8 @@ type container struct {
 type stamp struct{ container, count, node int32 }
 
 const (
-	freeSteps     = 1_000_000
-	stepsPerValue = 64
+	freeSteps     = 500_000
+	stepsPerValue = 32
 	stepsPerIssue = 200 // what it costs to report one
 )
 
