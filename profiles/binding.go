@@ -107,6 +107,8 @@ func (w *walk) judge(v fhir.Value, typ string, b *binding) terminology.Answer {
 		return judgeCoding(v, b, set)
 	}
 	switch {
+	case typ == "uri" && b.strength < isRequired && strings.Contains(v.Text(), ":"):
+		return terminology.Yes // names a thing of its own, as http://hl7.org/fhirpath/System.String does
 	case set != nil:
 		return set.HasCode(v.Text())
 	case b.form != anyFormat:

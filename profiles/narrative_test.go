@@ -70,7 +70,7 @@ func TestNarrative(t *testing.T) {
 		{div("a ]]> b"), "txt-1"},
 		{div("a \x01 b"), "txt-1"},
 		{div(strings.Repeat("<b>", 1000) + "x" + strings.Repeat("</b>", 1000)), "txt-1"},
-		{div(strings.Repeat("x", maxString)), "txt-1"},
+		{div(strings.Repeat("x", maxNarrative)), "txt-1"},
 		{div(strings.Repeat("<b>", 100) + "x" + strings.Repeat("</b>", 100)), ""},
 	}
 	for _, tt := range tests {
