@@ -2,7 +2,9 @@ package profiles
 
 import (
 	"embed"
+	"errors"
 	"fmt"
+	"io/fs"
 	"path"
 	"strings"
 
@@ -23,8 +25,11 @@ type definitionFiles struct {
 // loadData reads the embedded definitions. Of each only the syntax is looked at.
 func loadData() (*definitionFiles, error) {
 	d := &definitionFiles{}
-	for _, dir := range [...]string{"data"} {
+	for _, dir := range [...]string{"data/profiles", "data/profiles/1.0.0", "data/extensions", "data/ukcore", "data/codesystems", "data/valuesets", "data/conceptmaps"} {
 		files, err := data.ReadDir(dir)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue // nothing of the kind comes with the package
+		}
 		if err != nil {
 			return nil, fmt.Errorf("profiles: %w", err)
 		}
