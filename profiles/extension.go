@@ -65,8 +65,8 @@ func (v *Validator) extension(url string) *definition {
 		return known
 	}
 	x := v.nodes.defs.Extension(url)
-	if x == nil {
-		return nil
+	if x == nil || !strings.HasPrefix(url, r4Base) {
+		return nil // those of SMART, which R4's package has too, are SMART's to say
 	}
 	d := &definition{Profile: Profile{URL: url, Type: "Extension", Version: "4.0.1"}}
 	p, err := v.compileStructure(d, extensionStructure(x))
