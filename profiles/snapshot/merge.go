@@ -119,6 +119,7 @@ func (m *merger) cardinality(from string) {
 		case wider(n, m.e.Max) && m.n.up == nil: // a type says nothing of how often it is used
 		case wider(n, m.e.Max):
 			m.fault("max %s is more than the %s of %s", maxText(n), maxText(m.e.Max), from)
+			return
 		default:
 			m.e.Max = n
 		}

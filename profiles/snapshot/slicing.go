@@ -177,18 +177,18 @@ func (g *generator) check(n *node) {
 	}
 }
 
+// sums refuses slices that together ask for more than the element may have. None
+// may have more than it.
 func (g *generator) sums(n *node) {
 	total := 0
 	for _, s := range n.slices {
 		total += s.el.Min
 	}
-	if wider(total, n.el.Max) && len(n.slices) > 0 {
+	if wider(total, n.el.Max) {
 		g.fault(n.id(), fhir.BusinessRule, "the slices ask for at least %d, more than the %s that the element may have", total, maxText(n.el.Max))
+		return
 	}
 	for _, s := range n.slices {
-		if wider(s.el.Min, n.el.Max) && total <= s.el.Min {
-			continue // told above
-		}
 		if wider(s.el.Max, n.el.Max) {
 			s.el.Max = n.el.Max
 		}

@@ -18,7 +18,9 @@ func (m *merger) value(v fhir.Value) {
 	}
 	switch {
 	case m.l.v.Get("fixed"+code).Exists() && m.l.v.Get("pattern"+code).Exists():
-		m.fault("an element has a fixed value or a pattern, not both")
+		if fixed { // told once
+			m.fault("an element has a fixed value or a pattern, not both")
+		}
 	case m.e.Fixed.Exists() && fixed && !equal(m.e.Fixed, v):
 		m.fault("the base fixes another value")
 	case m.e.Fixed.Exists() && !fixed && !includes(m.e.Fixed, v):
