@@ -109,3 +109,41 @@ func TestCareFilesAreListed(t *testing.T) {
 		}
 	}
 }
+
+// TestCareExamples validates the examples of the care side as
+// [TestReferralExamples] does those of the referral side.
+func TestCareExamples(t *testing.T) {
+	v := newValidator(t)
+	for _, name := range careProfiles {
+		if folder, id := filepath.Split(name); folder == "profiles/" {
+			t.Run(id, func(t *testing.T) { exampleFolder(t, v, id) })
+		}
+	}
+}
+
+// TestCareRulesHaveExamples checks that every invariant of the care profiles is
+// broken by an example.
+func TestCareRulesHaveExamples(t *testing.T) {
+	broken := map[string]bool{}
+	files, err := filepath.Glob("examples/*/expected.txt")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no expected.txt (err %v)", err)
+	}
+	for _, f := range files {
+		for _, lines := range expectedFaults(t, f) {
+			for _, l := range lines {
+				rule, _, _ := strings.Cut(l, " ")
+				broken[rule] = true
+			}
+		}
+	}
+	for _, name := range careProfiles {
+		for e := range careProfile(t, name).Root().At("differential", "element").Items() {
+			for c := range e.Get("constraint").Items() {
+				if key := c.Get("key").Text(); !broken[key] {
+					t.Errorf("%s: no example breaks %s", name, key)
+				}
+			}
+		}
+	}
+}
