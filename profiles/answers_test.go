@@ -1,0 +1,188 @@
+package profiles
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"trellis.example/fhir"
+)
+
+// answerExamples are the folders of examples that hold answers.
+var answerExamples = []string{"QuestionnaireResponse", "outcomes-response", "about-me-response", "shared-decision-response"}
+
+// TestAnswerExamples validates the examples of answers: what is valid has not
+// even a remark, and each of the others breaks the rule it is meant to, at its
+// place, and no other of that severity.
+func TestAnswerExamples(t *testing.T) {
+	v, err := New()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, folder := range answerExamples {
+		files, err := filepath.Glob(filepath.Join("examples", folder, "*.json"))
+		if err != nil || len(files) == 0 {
+			t.Fatalf("%s: no examples (err %v)", folder, err)
+		}
+		want := expectedOf(t, filepath.Join("examples", folder, "expected.txt"))
+		for _, f := range files {
+			got := []string{}
+			for _, is := range v.Validate(readExample(t, f), Options{}) {
+				if is.IsError() || !strings.HasPrefix(filepath.Base(f), "invalid-") {
+					got = append(got, is.Rule+"\t"+is.Expression)
+				}
+				if is.Hint == "" || is.Profile == "" && is.Rule != "questionnaire-unknown" {
+					t.Errorf("%s: %s has no hint or no line", f, is.Rule)
+				}
+				if is.IsError() && strings.HasPrefix(filepath.Base(f), "warning-") {
+					t.Errorf("%s: %s is of severity %s", f, is.Rule, is.Severity)
+				}
+			}
+			if w := want[filepath.Base(f)]; !slices.Equal(got, w) {
+				t.Errorf("%s:\n got %q\nwant %q", f, got, w)
+			}
+			delete(want, filepath.Base(f))
+		}
+		for name := range want {
+			t.Errorf("%s is listed and is not there", name)
+		}
+	}
+}
+
+// expectedOf reads the lines of expected.txt by file.
+func expectedOf(t *testing.T, name string) map[string][]string {
+	t.Helper()
+	b, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	out := map[string][]string{}
+	for line := range strings.Lines(string(b)) {
+		file, rest, _ := strings.Cut(strings.TrimSpace(line), "\t")
+		out[file] = append(out[file], rest)
+	}
+	return out
+}
+
+func readExample(tb testing.TB, name string) fhir.Resource {
+	tb.Helper()
+	b, err := os.ReadFile(name)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	r, err := fhir.Decode(b)
+	if err != nil {
+		tb.Fatalf("%s: %v", name, err)
+	}
+	return r
+}
+
+// TestShippedQuestionnaires holds our Questionnaires against the base
+// definitions, their own rules and the definitions of the extensions.
+func TestShippedQuestionnaires(t *testing.T) {
+	v, err := New()
+	if err != nil {
+		t.Fatal(err)
+	}
+	list := v.Questionnaires()
+	if len(list) != 12 {
+		t.Errorf("%d questionnaires", len(list))
+	}
+	for _, r := range list {
+		for _, is := range v.Validate(r, Options{}) {
+			t.Errorf("%s: %s %s %s: %s", r.ID(), is.Severity, is.Rule, is.Expression, is.Text)
+		}
+	}
+}
+
+// TestQuestionnaireHeldElsewhere asks the caller for a Questionnaire, and judges
+// by what it gives each time.
+func TestQuestionnaireHeldElsewhere(t *testing.T) {
+	v, err := New()
+	if err != nil {
+		t.Fatal(err)
+	}
+	form := func(typ string) fhir.Resource {
+		return decodeText(t, `{"resourceType":"Questionnaire","url":"http://q.example/f","version":"1","status":"active","item":[{"linkId":"a","text":"A?","type":"`+typ+`"}]}`)
+	}
+	answer := decodeText(t, `{"resourceType":"QuestionnaireResponse","status":"in-progress","questionnaire":"http://q.example/f|1","item":[{"linkId":"a","answer":[{"valueBoolean":true}]}]}`)
+	tests := []struct {
+		held fhir.Resource
+		want string
+	}{
+		{form("boolean"), ""},
+		{form("string"), "q-type"}, // changed since: what was compiled is not used again
+		{form("nonsense"), "q-questionnaire"},
+		{fhir.Resource{}, "questionnaire-unknown"},
+	}
+	for _, tt := range tests {
+		var rules []string
+		for _, is := range v.Validate(answer, Options{Questionnaire: func(canonical string) (fhir.Resource, bool) {
+			return tt.held, tt.held.Type() != "" && canonical == "http://q.example/f|1"
+		}}) {
+			rules = append(rules, is.Rule)
+		}
+		if s := strings.Join(rules, ","); s != tt.want {
+			t.Errorf("%q; want %q", s, tt.want)
+		}
+	}
+}
+
+func decodeText(tb testing.TB, s string) fhir.Resource {
+	tb.Helper()
+	r, err := fhir.Decode([]byte(s))
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return r
+}
+
+// TestFormCache bounds what is kept of Questionnaires held elsewhere.
+func TestFormCache(t *testing.T) {
+	f := newForms(nil, nil)
+	big := decodeText(t, `{"resourceType":"Questionnaire","description":"`+string(bytes.Repeat([]byte("x"), 1<<20))+`"}`)
+	for i := range 3 * maxForms {
+		f.elsewhere(strings.Repeat("q", i%50)+string(rune('a'+i%26))+string(rune('a'+i/26)), big)
+	}
+	if len(f.held) > maxForms || f.bytes > maxFormBytes {
+		t.Errorf("%d forms of %d bytes are kept", len(f.held), f.bytes)
+	}
+	if a, b := f.elsewhere("a", big), f.elsewhere("a", big); a != b {
+		t.Error("the same Questionnaire is compiled twice")
+	}
+}
+
+// TestOwnVersions gives a user's newer version beside ours.
+func TestOwnVersions(t *testing.T) {
+	const url = "https://trellis.example/fhir/Questionnaire/ons4"
+	newer := decodeText(t, `{"resourceType":"Questionnaire","url":"`+url+`","version":"1.10.0","status":"active"}`)
+	f := newForms(nil, []fhir.Resource{newer})
+	for asked, want := range map[string]string{url: "1.10.0", url + "|1.0.0": "1.0.0", url + "|1.10.0": "1.10.0", url + "|2": ""} {
+		m, known := f.find(fhir.ParseCanonical(asked))
+		got := ""
+		if m != nil {
+			got = m.r.Root().Get("version").Text()
+		}
+		if got != want || m == nil && !known {
+			t.Errorf("%s: version %q; want %q", asked, got, want)
+		}
+	}
+}
+
+func BenchmarkQuestionnaireResponse(b *testing.B) {
+	v, err := New()
+	if err != nil {
+		b.Fatal(err)
+	}
+	r := readExample(b, "testdata/answers-28.json")
+	if issues := v.Validate(r, Options{}); len(issues) > 0 {
+		b.Fatal(issues)
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		v.Validate(r, Options{})
+	}
+}
