@@ -22,6 +22,7 @@ import (
 	"trellis.example/gateway/intake/mllp"
 	"trellis.example/gateway/published"
 	"trellis.example/gateway/rest"
+	"trellis.example/gateway/schemas"
 	"trellis.example/gateway/search"
 	"trellis.example/gateway/server"
 	"trellis.example/gateway/store"
@@ -30,6 +31,7 @@ import (
 	"trellis.example/mapping"
 	"trellis.example/mapping/formats"
 	"trellis.example/profiles"
+	"trellis.example/profiles/schema"
 )
 
 // A Gateway is a running house: its store is open and its ports listen.
@@ -163,7 +165,7 @@ func (g *Gateway) assemble(ctx context.Context) error {
 		return err
 	}
 	g.exports = &bulk.Exporter{Store: g.store, API: api, Recorder: recorder, PublicURL: g.PublicURL, Client: g.Auth.Clients.Principal, Clock: time.Now}
-	return errors.Join(g.newServer(api, recorder, in), g.newMLLP(ctx, in))
+	return errors.Join(g.newServer(v, api, recorder, in), g.newMLLP(ctx, in))
 }
 
 func profilesByType(list []profiles.Profile) map[string][]string {
@@ -208,7 +210,7 @@ func format(id string) (mapping.Format, bool) {
 	return e.Format, ok && err == nil
 }
 
-func (g *Gateway) newServer(api *rest.API, recorder *audit.Recorder, in *intake.Intake) (err error) {
+func (g *Gateway) newServer(v *profiles.Validator, api *rest.API, recorder *audit.Recorder, in *intake.Intake) (err error) {
 	h := handlers{in: in, api: api, url: g.PublicURL}
 	proxies, err := g.cfg.proxies()
 	if err != nil {
@@ -220,6 +222,9 @@ func (g *Gateway) newServer(api *rest.API, recorder *audit.Recorder, in *intake.
 	}, server.Deps{
 		REST: api, Auth: g.Auth, Recorder: recorder, Logger: g.log, Metrics: prometheus.NewRegistry(),
 		Ready: g.store.Ping, Clock: time.Now,
+		Schemas: schemas.New(g.PublicURL, func() *schema.Set {
+			return schema.New(definitions.R4(), v.Structures(), schema.Held(v.Terminology()))
+		}),
 		Token: g.Auth.TokenHandler(), JWKS: g.Auth.JWKSHandler(), SMART: g.Auth.SMARTHandler(),
 		Transaction: api.System(), Message: h.message(), Intake: h.document(),
 		Import: bulk.Import(api, api.Store, api.Registry), Export: server.Export{

@@ -26,6 +26,7 @@ const (
 	format  = "{format:[a-z0-9-]{1,32}}"
 	job     = "{job:[0-9a-f-]{36}}"
 	file    = "{file:[0-9a-z.]{1,32}}"
+	schema  = "{schema:[A-Za-z0-9.-]{1,128}}"
 	// member is the type searched in a compartment.
 	member = "{member:[A-Z][A-Za-z]+|\\*}"
 )
@@ -90,7 +91,8 @@ func (s *Server) routes() []route {
 	optional(d.SMART, d.SMART != nil, route{path: "/.well-known/smart-configuration", open: true}, get)
 	optional(d.SMART, d.SMART != nil, route{path: "/fhir/.well-known/smart-configuration", open: true}, get)
 	optional(d.Directory, d.Directory != nil, route{path: "/openreferral/v3", prefix: true, open: true}, get)
-	optional(d.Schemas, d.Schemas != nil, route{path: "/schemas/", prefix: true, open: true}, get)
+	optional(d.Schemas, d.Schemas != nil, route{path: "/schemas/", open: true}, get)
+	optional(d.Schemas, d.Schemas != nil, route{path: "/schemas/" + schema, open: true}, get)
 	return all
 }
 

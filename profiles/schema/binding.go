@@ -45,7 +45,7 @@ func (b *builder) listed(valueSet, where string) []Code {
 // have no codes.
 func (b *builder) bound(typ, valueSet string, codes []Code) []any {
 	switch typ {
-	case "code", "string", "uri", "url", "canonical", "id", "markdown", "oid", "uuid":
+	case "code": // a uri outside the set names a thing of its own
 		return []any{object{"$ref": b.enum(valueSet, codes)}}
 	case "CodeableConcept":
 		return []any{object{"required": []string{"coding"}, "properties": object{"coding": object{"contains": b.coding(valueSet, codes)}}}}
@@ -58,7 +58,7 @@ func (b *builder) bound(typ, valueSet string, codes []Code) []any {
 // enum defines the list of a value set's codes, whatever their system.
 func (b *builder) enum(valueSet string, codes []Code) string {
 	url, _, _ := strings.Cut(valueSet, "|")
-	name := "codes:" + lastPart(url)
+	name := codesDef[len("#/$defs/"):] + lastPart(url)
 	if _, ok := b.defs[name]; !ok {
 		list := make([]string, 0, len(codes))
 		for _, c := range codes {
@@ -69,6 +69,9 @@ func (b *builder) enum(valueSet string, codes []Code) string {
 	}
 	return "#/$defs/" + name
 }
+
+// codesDef begins the references to lists of codes.
+const codesDef = "#/$defs/codes:"
 
 // coding defines an object with system and code of the value set.
 func (b *builder) coding(valueSet string, codes []Code) object {

@@ -195,6 +195,12 @@ func (b *builder) value(t *definitions.Table, slot *definitions.Slot, m *definit
 	}
 	b.constraints(s, slot.Constraints, table, t.Path+"."+slot.Name)
 	out := s.object()
+	switch to, _ := out["$ref"].(string); {
+	case strings.HasPrefix(to, codesDef):
+		return out // each of the codes is a value of the type
+	case to != "":
+		return object{"$ref": b.typeRef(table), "allOf": []any{out}}
+	}
 	out["$ref"] = b.typeRef(table)
 	return out
 }

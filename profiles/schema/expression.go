@@ -115,7 +115,7 @@ func (p *parser) term() (l logic, ok bool) {
 	return l, p.peek() != "." && p.peek() != "=" && p.peek() != "!="
 }
 
-// path reads a.b.exists(), a.empty() or a = 'text'.
+// path reads a.b.exists(), a.where(…).empty(), a.b = 'text', a in ('x' | 'y').
 func (p *parser) path() (logic, bool) {
 	var steps []step
 	t := p.table
@@ -123,46 +123,112 @@ func (p *parser) path() (logic, bool) {
 		name := p.peek()
 		switch {
 		case len(steps) > 0 && p.take("exists", "(", ")"):
-			return existence(chain(steps)), true
+			return existence(along(steps, present)), true
 		case len(steps) > 0 && p.take("empty", "(", ")"):
-			return existence(chain(steps)).not(), true
+			return existence(along(steps, present)).not(), true
 		}
-		if t == nil || t.Slot(name) == nil || len(steps) == 2 {
+		if t == nil || t.Slot(name) == nil {
 			return logic{}, false
 		}
 		p.pos++
 		s := step{members: t.Slot(name).Members}
-		steps, t = append(steps, s), s.next()
-		if p.take(".") {
-			continue
+		t = s.next()
+		for p.take(".", "where", "(") {
+			if !p.where(&s, t) {
+				return logic{}, false
+			}
 		}
-		return p.compared(steps)
+		if p.take(".", "ofType", "(") && !p.ofType(&s, t) {
+			return logic{}, false
+		}
+		if steps = append(steps, s); !p.take(".") {
+			return p.compared(steps)
+		}
 	}
 }
 
-func (p *parser) compared(steps []step) (logic, bool) {
-	negated := p.take("!=")
-	if !negated && !p.take("=") {
-		return logic{}, false
+// where reads a condition on the values of a step.
+func (p *parser) where(s *step, t *definitions.Table) bool {
+	if t == nil {
+		return false
 	}
-	text, quoted := strings.CutPrefix(p.peek(), "'")
-	members := steps[0].members
-	if !quoted || len(steps) != 1 || len(members) != 1 || !members[0].Primitive() || members[0].Many || strings.Contains(text, `\`) {
-		return logic{}, false
+	outer := p.table
+	p.table = t
+	l, ok := p.implies()
+	p.table = outer
+	s.filters = append(s.filters, l.isTrue)
+	return ok && p.take(")")
+}
+
+// ofType reads the type of a resource within a resource.
+func (p *parser) ofType(s *step, t *definitions.Table) bool {
+	if t != nil || len(s.members) != 1 || s.members[0].Type.Code != "Resource" {
+		return false
 	}
+	s.filters = append(s.filters, object{"required": []string{"resourceType"}, "properties": object{"resourceType": object{"const": p.peek()}}})
 	p.pos++
-	l := equality(members[0].Name, strings.TrimSuffix(text, "'"))
+	return p.take(")")
+}
+
+// compared reads what a path with one value is compared with.
+func (p *parser) compared(steps []step) (logic, bool) {
+	for _, s := range steps {
+		if len(s.members) != 1 || s.members[0].Many || len(s.filters) > 0 {
+			return logic{}, false
+		}
+	}
+	last := steps[len(steps)-1].members[0]
+	if !last.Primitive() {
+		return logic{}, false
+	}
+	negated := p.take("!=")
+	switch {
+	case !negated && p.take("in", "("):
+		values, ok := p.values()
+		return equality(steps, object{"enum": values}), ok
+	case !negated && !p.take("="):
+		return logic{}, false
+	}
+	value, ok := p.literal()
+	l := equality(steps, object{"const": value})
 	if negated {
 		l = l.not()
 	}
-	return l, true
+	return l, ok
 }
 
-// A step is one element of a path.
-type step struct{ members []*definitions.Member }
+func (p *parser) values() (out []any, ok bool) {
+	for {
+		v, ok := p.literal()
+		if out = append(out, v); !ok {
+			return nil, false
+		}
+		if !p.take("|") {
+			return out, p.take(")")
+		}
+	}
+}
 
-// next is the table below; nil for choices and primitives, whose children are
-// not followed.
+func (p *parser) literal() (any, bool) {
+	word := p.peek()
+	p.pos++
+	switch {
+	case word == "true" || word == "false":
+		return word == "true", true
+	case len(word) < 2 || word[0] != '\'' || strings.Contains(word, `\`):
+		return nil, false
+	}
+	return word[1 : len(word)-1], true
+}
+
+// A step is one element of a path, with conditions on its values.
+type step struct {
+	members []*definitions.Member
+	filters []object
+}
+
+// next is the table below; nil for choices, primitives and resources, whose
+// children are not followed.
 func (s step) next() *definitions.Table {
 	if len(s.members) != 1 || s.members[0].Primitive() {
 		return nil
@@ -170,14 +236,23 @@ func (s step) next() *definitions.Table {
 	return s.members[0].Table()
 }
 
-// chain says that something is at the end of the path.
-func chain(steps []step) object {
-	if len(steps) == 1 {
-		return present(steps[0].members)
+// along says that there is a value at the end of the path for which last holds.
+func along(steps []step, last func([]*definitions.Member) object) object {
+	s := steps[0]
+	if len(steps) == 1 && len(s.filters) == 0 {
+		return last(s.members)
 	}
-	m, inner := steps[0].members[0], chain(steps[1:])
+	value := object{}
+	if len(steps) > 1 {
+		value = along(steps[1:], last)
+	}
+	return has(s.members[0], and(append([]object{value}, s.filters...)...))
+}
+
+// has says that one of the values of a member is so.
+func has(m *definitions.Member, value object) object {
 	if m.Many {
-		inner = object{"contains": inner}
+		value = object{"contains": value}
 	}
-	return object{"required": []string{m.Name}, "properties": object{m.Name: inner}}
+	return object{"required": []string{m.Name}, "properties": object{m.Name: value}}
 }

@@ -1,6 +1,8 @@
 package schema
 
 import (
+	"strings"
+
 	"trellis.example/fhir/definitions"
 )
 
@@ -48,6 +50,9 @@ func (l logic) implies(r logic) logic { return l.not().or(r) }
 
 // translate returns the schema of an invariant, nil when it cannot be said.
 func translate(expression string, t *definitions.Table) object {
+	if o := matched(expression); o != nil {
+		return o
+	}
 	if t == nil {
 		return nil
 	}
@@ -85,15 +90,39 @@ func existence(yes object) logic {
 	return logic{isTrue: yes, isFalse: no, notTrue: no, notFalse: yes}
 }
 
-// equality is the logic of name = 'text' for a single primitive: empty when it
-// is not there.
-func equality(name, text string) logic {
-	is, isNot := object{"const": text}, object{"not": object{"const": text}}
-	with := func(schema object) object {
-		return object{"required": []string{name}, "properties": object{name: schema}}
+// equality is the logic of a path with one value that is compared with others:
+// empty when it is not there.
+func equality(steps []step, is object) logic {
+	at := func(value object) object {
+		return along(steps, func(m []*definitions.Member) object { return has(m[0], value) })
 	}
-	return logic{
-		isTrue: with(is), isFalse: with(isNot),
-		notTrue: object{"properties": object{name: isNot}}, notFalse: object{"properties": object{name: is}},
+	isNot := object{"not": is}
+	l := logic{isTrue: at(is), isFalse: at(isNot)}
+	l.notTrue, l.notFalse = object{"not": l.isTrue}, object{"not": l.isFalse}
+	if len(steps) == 1 { // the same, and easier to read
+		name := steps[0].members[0].Name
+		l.notTrue, l.notFalse = object{"properties": object{name: isNot}}, object{"properties": object{name: is}}
 	}
+	return l
+}
+
+// plain are the signs of patterns that mean the same everywhere.
+const plain = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789^$[]{},- "
+
+// matched returns the pattern of an invariant that is matches('^…$') and nothing
+// more.
+func matched(expression string) object {
+	pattern, ok := strings.CutPrefix(expression, "matches('^")
+	if !ok {
+		return nil
+	}
+	if pattern, ok = strings.CutSuffix(pattern, "$')"); !ok || strings.Trim(pattern, plain) != "" {
+		return nil
+	}
+	for i := range len(pattern) {
+		if strings.IndexByte(plain, pattern[i]) < 0 {
+			return nil
+		}
+	}
+	return object{"pattern": "^" + pattern + "$"}
 }

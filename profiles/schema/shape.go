@@ -1,6 +1,7 @@
 package schema
 
 import (
+	"maps"
 	"slices"
 
 	"trellis.example/fhir/definitions"
@@ -32,10 +33,21 @@ func (s *shape) object() object {
 	if len(s.required) > 0 {
 		out["required"] = s.required
 	}
+	if one, ok := first(s.all); ok && len(s.all) == 1 && len(out) == 0 {
+		return one
+	}
 	if len(s.all) > 0 {
 		out["allOf"] = s.all
 	}
 	return out
+}
+
+func first(list []any) (object, bool) {
+	if len(list) == 0 {
+		return nil, false
+	}
+	o, ok := list[0].(object)
+	return maps.Clone(o), ok
 }
 
 func (s *shape) require(name string) {
