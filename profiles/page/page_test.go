@@ -59,36 +59,24 @@ func resources(t testing.TB, dir, prefix string) []fhir.Resource {
 	return out
 }
 
-// examples are the documents of profiles/examples by the profiles they claim or,
-// claiming none, by our profile of their type.
+// examples are the documents of profiles/examples, in a folder for each profile:
+// those that follow it, then the folder, where the others are.
 func examples(t testing.TB) map[string][]page.Link {
 	t.Helper()
 	out := map[string][]page.Link{}
-	names, err := filepath.Glob("../examples/*.json")
-	if err != nil {
-		t.Fatal(err)
+	names, err := filepath.Glob("../examples/*/valid-*.json")
+	if err != nil || len(names) == 0 {
+		t.Fatalf("no examples (err %v)", err)
 	}
 	for _, name := range names {
-		b, err := os.ReadFile(name)
-		if err != nil {
-			t.Fatal(err)
-		}
-		r, err := fhir.Decode(b)
-		if err != nil {
-			t.Errorf("%s: %v", name, err)
-			continue
-		}
-		base := filepath.Base(name)
-		link := page.Link{Title: strings.TrimSuffix(base, ".json"), Address: "../../profiles/examples/" + base}
-		claimed := r.Root().At("meta", "profile")
-		if claimed.Len() == 0 {
-			url := profiles.Base + r.Type()
-			out[url] = append(out[url], link)
-		}
-		for p := range claimed.Items() {
-			url := fhir.ParseCanonical(p.Text()).URL
-			out[url] = append(out[url], link)
-		}
+		dir, base := filepath.Base(filepath.Dir(name)), filepath.Base(name)
+		title := strings.ReplaceAll(strings.TrimSuffix(strings.TrimPrefix(base, "valid-"), ".json"), "-", " ")
+		url := profiles.Base + dir
+		out[url] = append(out[url], page.Link{Title: title, Address: "../../profiles/examples/" + dir + "/" + base})
+	}
+	for url := range out {
+		dir := strings.TrimPrefix(url, profiles.Base)
+		out[url] = append(out[url], page.Link{Title: "all, with those that break a rule each", Address: "../../profiles/examples/" + dir})
 	}
 	return out
 }

@@ -16,7 +16,7 @@ import (
 type Library struct {
 	trees *trees
 	byURL map[string][]*volume // newest first
-	all   []*volume            // by canonical
+	all   []*volume            // by URL, older versions first
 	depth int
 }
 
@@ -62,7 +62,9 @@ func NewLibrary(defs *definitions.Definitions, list []fhir.Resource) (*Library, 
 	for _, same := range l.byURL {
 		slices.SortFunc(same, func(a, b *volume) int { return compareVersions(b.head.Version, a.head.Version) })
 	}
-	slices.SortFunc(l.all, func(a, b *volume) int { return cmp.Compare(a.head.Canonical(), b.head.Canonical()) })
+	slices.SortFunc(l.all, func(a, b *volume) int {
+		return cmp.Or(cmp.Compare(a.head.URL, b.head.URL), compareVersions(a.head.Version, b.head.Version))
+	})
 	return l, fhir.Faults(issues)
 }
 
@@ -131,8 +133,8 @@ func (l *Library) make(v *volume) {
 	v.state = done
 }
 
-// All generates everything and returns what could be made in order of
-// canonical, with every fault of the rest.
+// All generates everything and returns what could be made in order of URL and
+// version, with every fault of the rest.
 func (l *Library) All() ([]*Structure, error) {
 	var out []*Structure
 	var issues []fhir.Issue
