@@ -24,7 +24,9 @@ type ExpandRequest struct {
 	// total.
 	Offset, Count int
 	ActiveOnly    bool
-	Designations  bool
+	// Rest is a ValueSet with the expansion of [Service.Undecided], from a
+	// terminology server: with it a set that is not held in full can be listed.
+	Rest fhir.Resource
 }
 
 // An Expansion is what a value set holds.
@@ -52,12 +54,13 @@ func (s *Service) Expand(q ExpandRequest) (*Expansion, error) {
 	if err != nil {
 		return nil, err
 	}
-	if why := set.unlisted(); why != "" {
+	if why := set.unlisted(); why != "" && q.Rest.Type() != "ValueSet" {
 		return nil, fhir.StatusErrorf(http.StatusUnprocessableEntity, fhir.TooCostly, "the value set cannot be listed: %s", why)
 	}
 	out := &Expansion{URL: set.url, Version: set.version, Name: set.name, Title: set.title, Status: set.status}
 	x := expander{q: q, words: words(q.Filter), out: out, seen: map[[2]string]bool{}}
 	x.set(set)
+	x.rest(set)
 	if q.Count < 0 && len(out.Contains) > MaxExpansion {
 		return nil, fhir.StatusErrorf(http.StatusUnprocessableEntity, fhir.TooCostly,
 			"the value set has %d codes; ask for a page with count, or narrow it with filter", out.Total)
@@ -105,6 +108,35 @@ func (x *expander) set(set *Set) {
 			}
 		})
 	}
+}
+
+// rest adds what a terminology server listed, unless the set excludes it.
+func (x *expander) rest(set *Set) {
+	for _, m := range Listing(x.q.Rest) {
+		if set.without(Yes, m.System, m.Code) == Yes {
+			x.take(&part{url: m.System, system: &system{version: m.Version}}, m.System, m.Concept)
+		}
+	}
+}
+
+// Listing returns the codes of a ValueSet's expansion, nested ones too; those
+// that only group others are left out.
+func Listing(r fhir.Resource) []Member {
+	return listed(nil, r.Root().At("expansion", "contains"))
+}
+
+func listed(out []Member, list fhir.Value) []Member {
+	for v := range list.Items() {
+		m := Member{System: v.Get("system").Text(), Version: v.Get("version").Text(), Concept: &Concept{
+			Code: v.Get("code").Text(), Display: v.Get("display").Text(), Designations: readDesignations(v),
+			Inactive: v.Get("inactive").Text() == "true", Abstract: v.Get("abstract").Text() == "true",
+		}}
+		if m.Code != "" && !m.Abstract {
+			out = append(out, m)
+		}
+		out = listed(out, v.Get("contains"))
+	}
+	return out
 }
 
 // each calls f for every concept that the part may hold: its own codes, or

@@ -211,7 +211,8 @@ func boundedRegexp(expr string) (*regexp.Regexp, error) {
 	}
 	re, err := regexp.Compile("^(?:" + expr + ")$")
 	if err != nil {
-		return nil, fhir.Wrap(err, fhir.BadValue, "the pattern of a filter cannot be read; RE2 syntax is supported")
+		// The error of the parser would show the pattern.
+		return nil, fhir.Errorf(fhir.BadValue, "the pattern of a filter cannot be read; RE2 syntax is supported")
 	}
 	return re, nil
 }

@@ -14,7 +14,8 @@ import (
 
 // A Service answers from the definitions of R4 and a set of resources.
 type Service struct {
-	defs *definitions.Definitions
+	defs      *definitions.Definitions
+	resources []fhir.Resource
 	// By canonical URL, newest version first.
 	codeSystems, valueSets, conceptMaps map[string][]*entry
 	supplements                         map[string][]*entry // by the URL of the system supplemented
@@ -96,10 +97,14 @@ func (s *Service) add(r fhir.Resource) error {
 	if slices.ContainsFunc(into[e.url], func(o *entry) bool { return o.version == e.version }) {
 		return fhir.Errorf(fhir.Duplicate, "%s %s|%s is there twice", r.Type(), e.url, e.version)
 	}
+	s.resources = append(s.resources, r)
 	into[e.url] = append(into[e.url], e)
 	slices.SortFunc(into[e.url], func(a, b *entry) int { return compareVersions(b.version, a.version) })
 	return nil
 }
+
+// Resources returns the resources that the service was made of, in their order.
+func (s *Service) Resources() []fhir.Resource { return s.resources }
 
 // compareVersions orders dotted versions by their numbers.
 func compareVersions(a, b string) int {
