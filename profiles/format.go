@@ -10,6 +10,9 @@ const (
 	currency
 )
 
+// formHint is for codes that are known by their form alone.
+const formHint = "Write the code in the form that the message names."
+
 func formatOf(valueSet string) format {
 	switch valueSet {
 	case "http://hl7.org/fhir/ValueSet/mimetypes", "http://www.rfc-editor.org/bcp/bcp13.txt":

@@ -1,5 +1,7 @@
 package profiles
 
+import "strings"
+
 // The ids of the rules that the package enforces by itself. R4's invariants
 // have their own keys, our profiles' begin with tr- or prsb-, and what a profile
 // says of an element is "Profile#element".
@@ -21,6 +23,9 @@ const (
 	ruleElement          = "ele-1"
 	ruleEmpty            = "empty"
 	ruleExtension        = "ext-1"
+	ruleFormFaulty       = "q-questionnaire"
+	ruleFormUnknown      = "questionnaire-unknown"
+	ruleFormVersion      = "q-version"
 	ruleFormat           = "format"
 	ruleFullURL          = "full-url"
 	ruleModifier         = "modifier-extension"
@@ -40,7 +45,6 @@ const (
 	ruleSimpleQuantity   = "sqty-1"
 	ruleSNOMED           = "snomed"
 	ruleTarget           = "reference-target"
-	ruleTooLong          = "too-long"
 	ruleType             = "type"
 	ruleUCUM             = "ucum"
 	ruleUnchecked        = "terminology-unchecked"
@@ -81,6 +85,9 @@ var remedies = map[string]remedy{
 	ruleElement:          {hint: "Leave the element out, or give it a value.", at: "Element"},
 	ruleEmpty:            {hint: "Leave the member out when there is nothing to say."},
 	ruleExtension:        {hint: "Give the extension one value[x], or extensions inside it.", at: "Extension"},
+	ruleFormFaulty:       {hint: "Validate the Questionnaire and mend what is found.", at: "QuestionnaireResponse.questionnaire"},
+	ruleFormUnknown:      {hint: "Send the Questionnaire first, or contain it in the response.", at: "QuestionnaireResponse.questionnaire"},
+	ruleFormVersion:      {hint: "Name the version that was filled in.", at: "QuestionnaireResponse.questionnaire"},
 	ruleFormat:           {hint: "Write the value in the form that the message names."},
 	ruleFullURL:          {hint: "Use urn:uuid: with a UUID in lower case, or the full address that ends in the resource's type and id.", at: "Bundle.entry.fullUrl"},
 	ruleModifier:         {hint: "Agree the modifier extension with the receiver first, or say the same with an element of FHIR.", at: "DomainResource.modifierExtension"},
@@ -98,7 +105,6 @@ var remedies = map[string]remedy{
 	ruleSimpleQuantity:   {hint: "Leave comparator out: this quantity must be exact.", at: "Quantity"},
 	ruleSNOMED:           {hint: "Copy the whole SNOMED CT identifier again; spreadsheets shorten long numbers.", at: "Coding.code"},
 	ruleTarget:           {hint: "Refer to a resource of one of the types named."},
-	ruleTooLong:          {hint: "Shorten the value, or send it as an attachment."},
 	ruleType:             {hint: "Write the value as the JSON kind that the message names."},
 	ruleUCUM:             {hint: "Write the unit as UCUM has it, such as kg, mm[Hg] or /min; put words for people in unit.", at: "Quantity.code"},
 	ruleUnchecked:        {hint: "Check the code by hand, or send the document again when the terminology server is back."},
@@ -146,6 +152,9 @@ func remedyOf(rule string) remedy {
 	}
 	if h := invariantHints[rule]; h != "" {
 		return remedy{hint: h}
+	}
+	if strings.HasPrefix(rule, "tr-") || strings.HasPrefix(rule, "prsb-") {
+		return remedy{hint: "Add or change what the rule asks for; the page of the profile says what it is for."}
 	}
 	return remedy{hint: invariantHint}
 }

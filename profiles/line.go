@@ -10,26 +10,31 @@ import (
 // complete fills what an issue does not say yet: what stands there, the line of
 // the definition and what to do. Only faults pay for it.
 func (w *walk) complete(is *fhir.Issue, v fhir.Value, missing string) {
-	if is.Found == "" {
-		is.Found = "nothing"
-		if missing == "" {
-			is.Found = classOf(v)
-		}
-	}
 	r := remedyOf(is.Rule)
-	if is.Hint == "" {
-		is.Hint = r.hint
-		if sharp := sharper(is.Rule, v, missing); sharp != "" {
-			is.Hint = sharp
+	if is.Found == "" && missing != "" {
+		is.Found = "nothing"
+	}
+	found, hint := sharper(is, v)
+	is.Found = firstOf(is.Found, found, classOf(v))
+	is.Hint = firstOf(is.Hint, hint, r.hint)
+	switch {
+	case is.Profile != "":
+	case r.at != "":
+		is.Profile = lineOf(r.at)
+	default:
+		if is.Profile = w.line(v, missing); is.Profile == "" { // not of R4 at all
+			is.Profile = lineOf("Resource")
 		}
 	}
-	if is.Profile == "" {
-		if r.at != "" {
-			is.Profile = lineOf(r.at)
-		} else {
-			is.Profile = w.line(v, missing)
+}
+
+func firstOf(list ...string) string {
+	for _, s := range list {
+		if s != "" {
+			return s
 		}
 	}
+	return ""
 }
 
 // lineOf returns the line of R4 that defines an element: "Patient.birthDate" is

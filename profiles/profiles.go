@@ -187,13 +187,8 @@ func (v *Validator) Validate(r fhir.Resource, o Options) []fhir.Issue {
 	w.visits = freeVisits + visitsPerValue*r.Root().Tree().Size()
 	w.resourceAt(r.Root(), false)
 	issues := w.issues
-	switch {
-	case w.errors > maxIssues:
-		issues = append(issues, fhir.Issue{Severity: fhir.SeverityError, Code: fhir.TooLong, Rule: "more",
-			Text: "there are more faults than are listed"})
-	case w.warnings > maxIssues:
-		issues = append(issues, fhir.Issue{Severity: fhir.SeverityWarning, Code: fhir.TooLong, Rule: "more",
-			Text: "there are more warnings than are listed"})
+	if is, cut := w.more(); cut {
+		issues = append(issues, is)
 	}
 	w.release()
 	return Merge(issues)

@@ -39,9 +39,26 @@ func (w *walk) finish() {
 	}
 	queries := w.queries()
 	answers := ask(w.o.Context, w.o.Remote, queries.list)
+	bound := w.boundCodings()
 	for _, q := range w.pending {
-		w.settle(q, queries, answers)
+		w.settle(q, queries, answers, bound)
 	}
+}
+
+// boundCodings are the codings of the places that a binding asks about: one
+// remark at a place is enough.
+func (w *walk) boundCodings() map[fhir.Value]bool {
+	out := map[fhir.Value]bool{}
+	for _, q := range w.pending {
+		if q.b == nil {
+			continue
+		}
+		out[q.at] = true
+		for c := q.at.Get("coding").First(); c.Exists(); c = c.Next() {
+			out[c] = true
+		}
+	}
+	return out
 }
 
 // queries are the different questions of a document.
@@ -134,7 +151,7 @@ func ask(ctx context.Context, r terminology.Remote, list []terminology.Query) []
 }
 
 // settle judges one place by the server's answers, after what is known here.
-func (w *walk) settle(q question, qs queries, answers []answered) {
+func (w *walk) settle(q question, qs queries, answers []answered, bound map[fhir.Value]bool) {
 	away, unknown, yes := false, false, false
 	q.each(func(x terminology.Query) {
 		i, listed := qs.at[x]
@@ -149,6 +166,7 @@ func (w *walk) settle(q question, qs queries, answers []answered) {
 	})
 	switch {
 	case yes:
+	case away && q.b == nil && bound[q.at]: // said at the place itself
 	case away:
 		w.unchecked(q, fhir.Transient, "unable to check: the terminology server did not answer")
 	case unknown:

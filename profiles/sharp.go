@@ -7,38 +7,55 @@ import (
 	"trellis.example/fhir/definitions"
 )
 
-// sharper returns a hint that the place tells more of than the rule alone, or
-// "".
-func sharper(rule string, v fhir.Value, missing string) string {
-	switch rule {
+// sharper returns the class found and a hint, where the place tells more of them
+// than the rule alone; each is "" otherwise.
+func sharper(is *fhir.Issue, v fhir.Value) (found, hint string) {
+	switch is.Rule {
 	case ruleNHSNumber:
-		return nhsNumberHint(v.Text())
+		return nhsNumberShape(v.Text())
 	case ruleReference:
-		return referenceHint(v.Text())
+		return referenceShape(v.Text())
 	case ruleSNOMED:
-		return snomedHint(v.Text())
+		return snomedShape(v.Text())
 	case ruleUnresolved:
 		if strings.HasPrefix(v.Text(), "urn:") {
-			return "Add the entry with this fullUrl to the Bundle, or refer by Type/id."
-		}
-	case ruleCardinality:
-		if missing == "reference" || missing == "display" {
-			return "Say who or what is meant: by reference, identifier or display."
+			return "", "Add the entry with this fullUrl to the Bundle, or refer by Type/id."
 		}
 	}
-	return ""
+	if strings.Contains(is.Rule, "#") {
+		return "", profileHint(is)
+	}
+	return "", ""
 }
 
-func nhsNumberHint(s string) string {
+// profileHint is for what a profile says of an element.
+func profileHint(is *fhir.Issue) string {
+	switch {
+	case is.Found == "nothing":
+		return "Add the element; the page of the profile says what it holds."
+	case is.Code == fhir.Required:
+		return "Add what is missing; the page of the profile says what it holds."
+	}
+	return "Make the element what the line of the profile asks for."
+}
+
+func nhsNumberShape(s string) (found, hint string) {
 	switch bare := withoutSeparators(s); {
 	case bare != s && fhir.NHSNumber(bare):
-		return "Send the ten digits without blanks or hyphens."
+		return "ten digits with blanks or hyphens", "Send the ten digits without blanks or hyphens."
 	case !isDigits(bare):
-		return "Send digits only; a hospital or practice number goes under a system of its own."
+		return "other characters than digits", "Send digits only; a hospital or practice number goes under a system of its own."
 	case len(bare) != 10:
-		return "Check that all ten digits are there; spreadsheets drop digits of long numbers."
+		return digitsFound(len(bare)), "Check that all ten digits are there; spreadsheets drop digits of long numbers."
 	}
-	return ""
+	return "ten digits with a wrong check digit", ""
+}
+
+func digitsFound(n int) string {
+	if n < 10 {
+		return "fewer than ten digits"
+	}
+	return "more than ten digits"
 }
 
 func withoutSeparators(s string) string {
@@ -50,27 +67,31 @@ func withoutSeparators(s string) string {
 	}, s)
 }
 
-func snomedHint(s string) string {
-	if strings.TrimSpace(s) != s {
-		return "Take the blanks around the code away."
+func snomedShape(s string) (found, hint string) {
+	switch {
+	case strings.TrimSpace(s) != s:
+		return "blanks around the code", "Take the blanks around the code away."
+	case strings.ContainsAny(s, "eE.+") && !strings.ContainsAny(s, ":|"):
+		return "a number in short form", "A spreadsheet has shortened the number; copy it again as text."
+	case !isDigits(s):
+		return "other characters than digits", "Give the code's number; words go into display."
+	case len(s) < 6 || len(s) > 18:
+		return "a number of another length", ""
 	}
-	if strings.ContainsAny(s, "eE.+") && !strings.ContainsAny(s, ":|") {
-		return "A spreadsheet has shortened the number; copy it again as text."
-	}
-	return ""
+	return "a number with a wrong check digit", ""
 }
 
-func referenceHint(s string) string {
+func referenceShape(s string) (found, hint string) {
 	typ, id, ok := strings.Cut(s, "/")
 	switch {
 	case strings.ContainsAny(s, " \t\r\n"):
-		return "Take the blanks out of the reference."
+		return "a string with white space", "Take the blanks out of the reference."
 	case !ok && fhir.IsID(s):
-		return "Put the type before the id, as in Patient/1."
+		return "a string without a type", "Put the type before the id, as in Patient/1."
 	case ok && fhir.IsID(id) && typ != "" && typ[0] >= 'a' && typ[0] <= 'z':
-		return "Begin the type with a capital letter, as in Patient/1."
+		return "a type in lower case", "Begin the type with a capital letter, as in Patient/1."
 	}
-	return ""
+	return "", ""
 }
 
 // kindHint says how a JSON value of the wrong kind becomes one of the right.

@@ -201,7 +201,7 @@ func (w *walk) binding(v fhir.Value, typ string, info *member) {
 		w.wrong(v, fhir.CodeInvalid, ruleBinding, "a code of the value set "+info.set.URL, foundCode(v, typ), "")
 		w.unknownCodes(v, typ)
 	} else {
-		w.wrong(v, fhir.CodeInvalid, ruleBinding, info.format.expect(), foundCode(v, typ), "")
+		w.wrong(v, fhir.CodeInvalid, ruleBinding, info.format.expect(), foundCode(v, typ), formHint)
 	}
 }
 

@@ -28,7 +28,7 @@ func (w *walk) primitive(v fhir.Value, info *member) {
 	case info.set != nil && !info.set.HasCode(s):
 		w.wrong(v, fhir.CodeInvalid, ruleBinding, "a code of the value set "+info.set.URL, "a code that is not in the value set", codeHint(s, info.set.HasCode))
 	case info.format != anyFormat && !info.format.valid(s):
-		w.wrong(v, fhir.CodeInvalid, ruleBinding, info.format.expect(), "a code of another form", "")
+		w.wrong(v, fhir.CodeInvalid, ruleBinding, info.format.expect(), "a code of another form", formHint)
 	case s != "" && s[0] == '#' && (p == pCanonical || p == pURI || p == pURL):
 		w.locals = append(w.locals, local{at: v, id: s[1:]})
 	case info.bind != nil:

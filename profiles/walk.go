@@ -77,6 +77,17 @@ func (w *walk) add(v fhir.Value, missing string, is fhir.Issue) {
 	w.issues = append(w.issues, is)
 }
 
+// more is the last issue where the list is cut.
+func (w *walk) more() (is fhir.Issue, cut bool) {
+	is = fhir.Issue{Severity: fhir.SeverityError, Code: fhir.TooLong, Rule: ruleMore, Text: "there are more faults than are listed",
+		Expected: "at most " + valuesFound(maxIssues), Found: "more", Hint: remedies[ruleMore].hint}
+	if w.errors > maxIssues {
+		return is, true
+	}
+	is.Severity, is.Text = fhir.SeverityWarning, "there are more warnings than are listed"
+	return is, w.warnings > maxIssues
+}
+
 func (w *walk) fault(v fhir.Value, code fhir.Code, rule, text string) {
 	w.add(v, "", fhir.Issue{Severity: fhir.SeverityError, Code: code, Rule: rule, Text: text})
 }
@@ -194,7 +205,7 @@ func (w *walk) childless(v fhir.Value) {
 
 func (w *walk) missing(v fhir.Value, s *definitions.Slot) {
 	w.add(v, s.Name, fhir.Issue{Severity: fhir.SeverityError, Code: fhir.Required, Rule: ruleCardinality,
-		Text: s.Name + " is required", Expected: expectOf(s)})
+		Text: s.Name + " is required", Expected: expectOf(s), Hint: "Add " + s.Members[0].Name + "."})
 }
 
 // expectOf names what fills a required element.
