@@ -11,13 +11,6 @@ import (
 	"trellis.example/profiles/terminology"
 )
 
-// The rules of answers that package questionnaire does not have.
-const (
-	ruleFormUnknown = "questionnaire-unknown"
-	ruleFormFaulty  = "q-questionnaire"
-	ruleFormVersion = "q-version"
-)
-
 // Bounds of the cache of Questionnaires held elsewhere.
 const (
 	maxForms     = 256
@@ -204,13 +197,11 @@ func (w *walk) formOf(named fhir.Value) *questionnaire.Questionnaire {
 	switch {
 	case m == nil && known:
 		w.add(named, "", fhir.Issue{Severity: fhir.SeverityError, Code: fhir.BusinessRule, Rule: ruleFormVersion,
-			Text: "the Questionnaire has no such version", Expected: "a version that is held", Found: "another version",
-			Hint: "Name the version that was filled in."})
+			Text: "the Questionnaire has no such version", Expected: "a version that is held", Found: "another version"})
 		return nil
 	case m == nil:
 		w.add(named, "", fhir.Issue{Severity: fhir.SeverityWarning, Code: fhir.NotFound, Rule: ruleFormUnknown,
-			Text: "unable to check the answers: the Questionnaire is not known here", Expected: "a Questionnaire that is held",
-			Hint: "Send the Questionnaire first, or contain it in the response."})
+			Text: "unable to check the answers: the Questionnaire is not known here", Expected: "a Questionnaire that is held", Found: "another"})
 		return nil
 	}
 	q := w.v.forms.compile(m)
@@ -222,8 +213,8 @@ func (w *walk) formOf(named fhir.Value) *questionnaire.Questionnaire {
 
 func (w *walk) faultyForm(named fhir.Value) {
 	w.add(named, "", fhir.Issue{Severity: fhir.SeverityWarning, Code: fhir.BusinessRule, Rule: ruleFormFaulty,
-		Text: "unable to check the answers: the Questionnaire itself has faults",
-		Hint: "Validate the Questionnaire and mend what is found."})
+		Text: "unable to check the answers: the Questionnaire itself has faults", Expected: "a Questionnaire without faults",
+		Found: "one with faults"})
 }
 
 // containedForm compiles a Questionnaire that stands in the document, once for

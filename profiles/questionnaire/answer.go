@@ -18,7 +18,7 @@ func (k *check) node(n int32) {
 		return
 	}
 	if t := nd.v.Get("text"); t.Exists() && it.text != "" && t.Text() != it.text {
-		k.warn(t, &ruleText, nd.item, "")
+		k.warn(t, &ruleText, nd.item, "", "another text")
 	}
 	if nd.answered && k.enabled(n) == no && (nd.parent == noItem || k.enabled(nd.parent) != no) {
 		severity := fhir.SeverityWarning
@@ -87,11 +87,11 @@ func (k *check) member(i int32, v fhir.Value, s *set, c code, r *rule) {
 	case terminology.No:
 		k.fault(v, "", r, i, "a code of "+s.name, "another code")
 	case terminology.Unknown:
-		if k.r.Undecided != nil && s.codes.of == nil && !s.open {
-			k.r.Undecided(v, s.name, k.q.items[i].line)
+		if k.r.Undecided != nil && s.canonical != "" {
+			k.r.Undecided(v, s.canonical, k.q.items[i].line)
 			return
 		}
-		k.warn(v, &ruleUndecided, i, "a code of "+s.name)
+		k.warn(v, &ruleUndecided, i, "a code of "+s.name, "a code that cannot be looked up")
 	}
 }
 

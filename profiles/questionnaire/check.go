@@ -1,6 +1,7 @@
 package questionnaire
 
 import (
+	"cmp"
 	"slices"
 	"strconv"
 	"strings"
@@ -83,7 +84,7 @@ func (q *Questionnaire) Check(response fhir.Value, r Report) {
 		}
 	}
 	if k.left < 0 {
-		k.fault(response, "", &ruleCostly, noItem, "", "")
+		k.fault(response, "", &ruleCostly, noItem, "", "very many")
 	}
 	k.release()
 }
@@ -126,13 +127,13 @@ func (k *check) fault(at fhir.Value, missing string, r *rule, item int32, expect
 	k.emit(at, missing, fhir.SeverityError, r, item, expected, found)
 }
 
-func (k *check) warn(at fhir.Value, r *rule, item int32, expected string) {
-	k.emit(at, "", fhir.SeverityWarning, r, item, expected, "")
+func (k *check) warn(at fhir.Value, r *rule, item int32, expected, found string) {
+	k.emit(at, "", fhir.SeverityWarning, r, item, expected, found)
 }
 
 func (k *check) emit(at fhir.Value, missing string, severity fhir.Severity, r *rule, item int32, expected, found string) {
 	is := fhir.Issue{Severity: severity, Code: fhir.BusinessRule, Rule: r.id, Text: r.text, Hint: r.hint,
-		Expected: expected, Found: found, Profile: k.q.canonical}
+		Expected: cmp.Or(expected, r.expected), Found: found}
 	if item != noItem {
 		is.Profile = k.q.items[item].line
 	}
@@ -162,7 +163,7 @@ func (k *check) header() {
 		k.fault(named, "", &ruleVersion, noItem, "", "another version")
 	}
 	if q.status == "draft" || q.status == "retired" {
-		k.warn(named, &ruleStatus, noItem, "")
+		k.warn(named, &ruleStatus, noItem, "", "a draft, or one that was retired")
 	}
 	if len(q.subjects) == 0 {
 		return
@@ -187,7 +188,7 @@ func (k *check) level(at fhir.Value, owner, of int32) {
 		}
 		n := k.add(m, i, owner)
 		if it := &k.q.items[i]; it.parent != of {
-			k.fault(m, "", &ruleLevel, i, "", "")
+			k.fault(m, "", &ruleLevel, i, "", "an item of another level")
 		} else {
 			last = k.place(ci, n, last)
 		}
@@ -241,10 +242,10 @@ func (k *check) place(ci, n, last int32) int32 {
 	c.last = n
 	switch {
 	case it.order < last:
-		k.fault(k.nodes[n].v, "", &ruleOrder, i, "", "")
+		k.fault(k.nodes[n].v, "", &ruleOrder, i, "", "an item that comes too late")
 		return last
 	case s.count > 1 && (it.typ != group || !it.repeats):
-		k.fault(k.nodes[n].v, "", &ruleTwice, i, "", "")
+		k.fault(k.nodes[n].v, "", &ruleTwice, i, "", "a second item")
 	case it.max > 0 && it.typ == group && int(s.count) == it.max+1:
 		k.fault(k.nodes[n].v, "", &ruleOccurs, i, "at most "+strconv.Itoa(it.max), "more")
 	}

@@ -57,23 +57,21 @@ func (c *compiler) condition(i int32, w fhir.Value) (condition, bool) {
 		return condition{}, false // base R4 reports it
 	}
 	if !known {
-		c.fault(at, "", "q-def-enable", "the condition is on a question that is not in the Questionnaire",
-			"Name the linkId of a question of this Questionnaire.")
+		c.fault(at, &defEnable, "the condition is on a question that is not in the Questionnaire", "the linkId of a question")
 		return condition{}, false
 	}
 	asked := &c.q.items[q]
 	switch {
 	case asked.typ != question:
-		c.fault(at, "", "q-def-enable", "the condition is on an item that has no answers", "Name a question.")
+		c.fault(at, &defEnable, "the condition is on an item that has no answers", "the linkId of a question")
 		return condition{}, false
 	case op == exists && k != boolean:
 		return condition{}, false // que-7
 	case op != exists && !comparable(asked, k):
-		c.fault(v, "", "q-def-enable", "the answer to compare with is not of the question's type",
-			"Expected "+prefixed(asked.kinds)+".")
+		c.fault(v, &defEnable, "the answer to compare with is not of the question's type", prefixed(asked.kinds))
 		return condition{}, false
 	case op > notEquals && (k == boolean || k == reference || k == attachment):
-		c.fault(w.Get("operator"), "", "q-def-enable", "answers of this type have no order", "Use =, != or exists.")
+		c.fault(w.Get("operator"), &defEnable, "answers of this type have no order", "=, != or exists")
 		return condition{}, false
 	}
 	c.watch(q)
@@ -154,7 +152,7 @@ func (c *compiler) cycles() {
 		}
 	}
 	if long {
-		c.fault(c.root, "item", "q-def-size", fmt.Sprintf("more than %d conditions depend on each other", maxChain), "")
+		c.fault(c.root, &defSize, "too many conditions depend on each other", fmt.Sprintf("at most %d in a row", maxChain))
 	}
 	c.stuck(open, followers)
 }
@@ -187,8 +185,7 @@ func (c *compiler) stuck(open []int32, followers [][]int32) {
 	for i := range open {
 		it := &c.q.items[i]
 		if open[i] > 0 && (len(it.conditions) > 0 || it.score != nil) {
-			c.fault(it.source, "", "q-def-cycle", "the item depends on itself, by way of its conditions or its total",
-				"Follow the questions named by enableWhen, and the items around them.")
+			c.fault(it.source, &defCycle, "the item depends on itself, by way of its conditions or its total", "conditions without a circle")
 		}
 	}
 }

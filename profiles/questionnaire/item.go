@@ -56,6 +56,7 @@ type compiler struct {
 	rows    int // of totals
 	// contents are the contained value sets read so far.
 	contents map[string]*set
+	held     map[string]fhir.Value // contained value sets by id
 }
 
 func compile(root fhir.Value, sets Sets, emit Emit) *Questionnaire {
@@ -81,8 +82,8 @@ func (c *compiler) header() {
 	q := c.q
 	q.url, q.version, q.status = c.root.Get("url").Text(), c.root.Get("version").Text(), c.root.Get("status").Text()
 	q.canonical = fhir.Canonical{URL: q.url, Version: q.version}.String()
-	if q.url == "" || c.root.Parent().Exists() {
-		q.canonical = "Questionnaire" // it has no name that the reader could look up
+	if c.root.Parent().Exists() {
+		q.canonical = "" // no line of it can be looked up elsewhere
 	}
 }
 
@@ -93,18 +94,19 @@ func (c *compiler) subjects() {
 }
 
 // fault reports an error of the Questionnaire; once there are very many, no more.
-func (c *compiler) fault(at fhir.Value, missing, rule, text, hint string) {
-	if c.faults++; c.faults > maxFaults {
-		return
-	}
-	c.emit(at, missing, fhir.Issue{Severity: fhir.SeverityError, Code: fhir.BusinessRule, Rule: rule, Text: text, Hint: hint})
+func (c *compiler) fault(at fhir.Value, r *rule, text, expected string) {
+	c.report(at, fhir.SeverityError, r, text, expected)
 }
 
-func (c *compiler) warn(at fhir.Value, rule, text string) {
+func (c *compiler) warn(at fhir.Value, r *rule, text, expected string) {
+	c.report(at, fhir.SeverityWarning, r, text, expected)
+}
+
+func (c *compiler) report(at fhir.Value, severity fhir.Severity, r *rule, text, expected string) {
 	if c.faults++; c.faults > maxFaults {
 		return
 	}
-	c.emit(at, "", fhir.Issue{Severity: fhir.SeverityWarning, Code: fhir.BusinessRule, Rule: rule, Text: text})
+	c.emit(at, "", fhir.Issue{Severity: severity, Code: fhir.BusinessRule, Rule: r.id, Text: text, Expected: expected, Hint: r.hint})
 }
 
 // items reads the items below v. Their depth is bounded by that of the document.
@@ -115,8 +117,7 @@ func (c *compiler) items(v fhir.Value, parent int32) {
 			continue // base R4 reports it
 		}
 		if len(c.q.items) >= maxItems {
-			c.fault(m, "", "q-def-size", fmt.Sprintf("a Questionnaire has at most %d items", maxItems),
-				"Divide it into several Questionnaires.")
+			c.fault(m, &defSize, "the Questionnaire has too many items", fmt.Sprintf("at most %d", maxItems))
 			return
 		}
 		i := c.item(m, parent, order)
@@ -137,10 +138,11 @@ func (c *compiler) item(v fhir.Value, parent, order int32) int32 {
 		it.depth = c.q.items[parent].depth + 1
 	}
 	it.typ, it.kinds = typeOf(it.code), answerKinds[it.code]
-	it.line = c.q.canonical + "#" + label(it.link)
+	if c.q.canonical != "" {
+		it.line = c.q.canonical + "#" + label(it.link)
+	}
 	if _, twice := c.q.links[it.link]; twice && it.link != "" {
-		c.fault(v.Get("linkId"), "", "q-def-link", "this linkId stands in the Questionnaire already",
-			"Give every item a linkId of its own.")
+		c.fault(v.Get("linkId"), &defLink, "this linkId stands in the Questionnaire already", "a linkId that no other item has")
 	} else {
 		c.q.links[it.link] = i
 	}
@@ -148,7 +150,7 @@ func (c *compiler) item(v fhir.Value, parent, order int32) int32 {
 	c.choices(&it)
 	c.defaults(&it)
 	if it.typ == display && v.Get("item").Exists() || it.typ == unknownType && it.code != "" {
-		c.fault(v, "", "q-def-type", "an item of this type cannot stand here", "")
+		c.fault(v, &defType, "an item of this type cannot stand here", "a group or a question")
 	}
 	c.q.items = append(c.q.items, it)
 	return i
@@ -177,7 +179,7 @@ func (c *compiler) defaults(it *item) {
 		case it.kinds.has(k):
 			it.initial = append(it.initial, v)
 		default:
-			c.fault(v, "", "q-def-initial", "the initial value is not of the item's type", "Expected "+it.kinds.String()+".")
+			c.fault(v, &defInitial, "the initial value is not of the item's type", it.kinds.String())
 		}
 	}
 	if it.options != nil {

@@ -137,7 +137,7 @@ func (c *compiler) bound(it *item, l *limits, e fhir.Value, which string) {
 	case k == integer && (it.kinds.has(decimal) || it.kinds.has(quantity)), k == decimal && (it.kinds.has(integer) || it.kinds.has(quantity)):
 	case k == date && it.kinds.has(dateTime), k == dateTime && it.kinds.has(date):
 	case !it.kinds.has(k):
-		c.fault(v, "", "q-def-limit", which+" is not of the item's type", "Expected "+it.kinds.String()+".")
+		c.fault(v, &defLimit, which+" is not of the item's type", it.kinds.String())
 		return
 	}
 	if which == "minValue" {
@@ -158,8 +158,7 @@ func (c *compiler) contradictions(it *item, l *limits) {
 		l.maxLength > 0 && l.minLength > l.maxLength,
 		it.max > 0 && it.min > it.max,
 		it.typ != group && it.min > 1 && !it.repeats:
-		c.fault(it.source, "", "q-def-limit", "no answer can meet the limits of this item",
-			"Look at the smallest and largest value, length and number.")
+		c.fault(it.source, &defLimit, "no answer can meet the limits of this item", "limits that leave room between them")
 	}
 }
 
@@ -174,20 +173,19 @@ func widest(a, b kind) kind {
 // regex compiles a pattern for the whole answer. Go's engine takes time that
 // grows with the pattern times the text, so both are bounded.
 func (c *compiler) regex(l *limits, v fhir.Value) {
-	const hint = "Patterns are RE2: no look-around and no back-references."
 	pattern := v.Text()
 	if len(pattern) > maxPattern {
-		c.fault(v, "", "q-def-regex", fmt.Sprintf("a pattern has at most %d characters", maxPattern), hint)
+		c.fault(v, &defRegex, "the pattern is too long", fmt.Sprintf("at most %d characters", maxPattern))
 		return
 	}
 	tree, err := syntax.Parse(pattern, syntax.Perl)
 	if err != nil {
-		c.fault(v, "", "q-def-regex", "the pattern is not a regular expression that can be used here", hint)
+		c.fault(v, &defRegex, "the pattern cannot be used", "a regular expression of RE2")
 		return
 	}
 	size := sizeOf(tree)
 	if c.regexes += size; size > maxRegexSize || c.regexes > maxRegexes {
-		c.fault(v, "", "q-def-regex", "the pattern, or all patterns together, are too large", "Repeat less in it.")
+		c.fault(v, &defRegex, "the pattern, or all patterns together, are too large", "fewer repetitions")
 		return
 	}
 	if re, err := regexp.Compile(`\A(?:` + pattern + `)\z`); err == nil {

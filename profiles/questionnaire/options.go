@@ -87,7 +87,7 @@ func (c *compiler) choices(it *item) {
 		case k == none:
 			continue
 		case !allowed.has(k):
-			c.fault(v, "", "q-def-option", "an option of this type does not fit the item's type", "Expected "+allowed.String()+".")
+			c.fault(v, &defOption, "an option of this type does not fit the item's type", allowed.String())
 			continue
 		}
 		kinds = kinds.with(k)
@@ -99,13 +99,12 @@ func (c *compiler) choices(it *item) {
 func (c *compiler) option(o *options, at, v fhir.Value, k kind) {
 	if c.options++; c.options > maxOptions {
 		if c.options == maxOptions+1 {
-			c.fault(at, "", "q-def-size", fmt.Sprintf("a Questionnaire has at most %d options", maxOptions),
-				"Use answerValueSet.")
+			c.fault(at, &defSize, "the Questionnaire has too many options", fmt.Sprintf("at most %d", maxOptions))
 		}
 		return
 	}
 	if _, twice := o.find(k, v); twice {
-		c.fault(v, "", "q-def-option", "this option stands in the item already", "")
+		c.fault(v, &defOption, "this option stands in the item already", "an option that is not there yet")
 		return
 	}
 	var opt option
@@ -148,12 +147,13 @@ func (c *compiler) fit(it *item, kinds kinds) {
 // A set is a value set that answers are drawn from: one held elsewhere, or one
 // contained in the Questionnaire.
 type set struct {
-	name  string             // as issues show it
-	held  *terminology.Set   // nil: contained, or not held at all
-	codes codes              // contained: those listed
-	other []*terminology.Set // contained: sets it includes
-	open  bool               // contained: it includes what cannot be listed here
-	known bool               // false: not held
+	name      string             // as issues show it
+	canonical string             // contained: ""
+	held      *terminology.Set   // nil: contained, or not held at all
+	codes     codes              // contained: those listed
+	other     []*terminology.Set // contained: sets it includes
+	open      bool               // contained: it includes what cannot be listed here
+	known     bool               // false: not held
 }
 
 // has reports whether a Coding is in the set.
@@ -190,40 +190,52 @@ func (c *compiler) setOf(at fhir.Value) *set {
 	if canonical[0] != '#' {
 		if c.sets != nil {
 			if held := c.sets(canonical); held != nil {
-				return &set{name: fhir.ParseCanonical(canonical).String(), held: held, known: true}
+				return &set{name: canonical, canonical: canonical, held: held, known: true}
 			}
 		}
-		return &set{name: fhir.ParseCanonical(canonical).String()}
+		return &set{name: canonical, canonical: canonical}
 	}
 	if s, ok := c.contents[canonical]; ok {
 		return s
 	}
-	for r := range c.root.Get("contained").Items() {
-		if r.Get("id").Text() == canonical[1:] && r.Get("resourceType").Text() == "ValueSet" {
-			s := c.contained(r)
-			c.contents[canonical] = s
-			return s
+	s := &set{name: "the value set contained in the Questionnaire"}
+	if v := c.find(canonical[1:]); v.Exists() {
+		c.contained(s, v)
+	} else {
+		c.warn(at, &defSet, "no ValueSet of this id is contained in the Questionnaire", "the id of a contained ValueSet")
+	}
+	c.contents[canonical] = s
+	return s
+}
+
+// find looks for a contained ValueSet: in the Questionnaire, or beside it where
+// it is contained itself.
+func (c *compiler) find(id string) fhir.Value {
+	if c.held == nil {
+		c.held = map[string]fhir.Value{}
+		for _, holder := range []fhir.Value{c.root.Parent().Parent(), c.root} {
+			for r := range holder.Get("contained").Items() {
+				if r.Get("resourceType").Text() == "ValueSet" {
+					c.held[r.Get("id").Text()] = r
+				}
+			}
 		}
 	}
-	c.fault(at, "", "q-def-set", "no ValueSet of this id is contained in the Questionnaire",
-		"Contain the value set, or name it by its canonical URL.")
-	c.contents[canonical] = nil
-	return nil
+	return c.held[id]
 }
 
 // contained reads a ValueSet that the Questionnaire brings with it.
-func (c *compiler) contained(v fhir.Value) *set {
-	s := &set{name: "the value set contained in the Questionnaire", known: true}
+func (c *compiler) contained(s *set, v fhir.Value) {
+	s.known = true
 	if e := v.Get("expansion"); e.Exists() {
 		c.expansion(s, e.Get("contains"))
-		return s
+		return
 	}
 	compose := v.Get("compose")
 	for in := range compose.Get("include").Items() {
 		c.include(s, in)
 	}
 	s.open = s.open || compose.Get("exclude").Exists()
-	return s
 }
 
 func (c *compiler) expansion(s *set, list fhir.Value) {

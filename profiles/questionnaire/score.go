@@ -24,6 +24,7 @@ type score struct {
 	terms  []term
 	places int
 	table  map[float64]float64
+	faulty bool
 	rule   *path.Path // of a calculatedExpression, instead of the above
 }
 
@@ -56,7 +57,7 @@ func (c *compiler) score(i int32, e fhir.Value) {
 	it := &c.q.items[i]
 	s := &score{places: 2}
 	if it.kinds&(1<<integer|1<<decimal) == 0 || it.repeats {
-		c.fault(e, "", "q-def-score", "a computed item is a single decimal or integer", "")
+		c.fault(e, &defScore, "an item of this type cannot be computed", "a single decimal or integer")
 		return
 	}
 	for part := range e.Get("extension").Items() {
@@ -75,10 +76,11 @@ func (c *compiler) score(i int32, e fhir.Value) {
 		}
 	}
 	switch {
+	case s.faulty: // said already
 	case s.method != "sum" && s.method != "mean" && s.method != "table", len(s.terms) == 0:
-		c.fault(e, "", "q-def-score", "a computed item names its method (sum, mean or table) and the items that count", "")
+		c.fault(e, &defScore, "how the item is computed is not said", "a method (sum, mean or table) and the items that count")
 	case (s.method == "table") != (len(s.table) > 0):
-		c.fault(e, "", "q-def-score", "rows are for the method table, which needs them", "")
+		c.fault(e, &defScore, "method and rows do not agree", "rows with the method table, and with no other")
 	default:
 		it.score = s
 	}
@@ -90,7 +92,8 @@ func (c *compiler) term(i int32, s *score, v fhir.Value, reverse bool) {
 		return
 	}
 	if !known {
-		c.fault(v, "", "q-def-score", "the item that counts is not in the Questionnaire", "Name the linkId of a question.")
+		c.fault(v, &defScore, "the item that counts is not in the Questionnaire", "the linkId of a question")
+		s.faulty = true
 		return
 	}
 	t := term{item: j, common: c.common(i, j), reverse: reverse}
@@ -98,12 +101,12 @@ func (c *compiler) term(i int32, s *score, v fhir.Value, reverse bool) {
 	lowest, highest, ok := counted.bounds()
 	switch {
 	case !counted.numeric():
-		c.fault(v, "", "q-def-score", "the item that counts has no number",
-			"Give every option an ordinalValue, or let a single integer, decimal or quantity count.")
+		c.fault(v, &defScore, "the item that counts has no number", "a single integer, decimal or quantity, or a choice whose options have an ordinalValue")
+		s.faulty = true
 		return
 	case reverse && !ok:
-		c.fault(v, "", "q-def-score", "an item counts backwards only between a smallest and a largest number",
-			"Add minValue and maxValue.")
+		c.fault(v, &defScore, "an item without a smallest and a largest number cannot count backwards", "minValue and maxValue")
+		s.faulty = true
 		return
 	}
 	t.turn = lowest + highest
@@ -126,7 +129,8 @@ func (c *compiler) row(s *score, part fhir.Value) {
 		return
 	}
 	if _, twice := s.table[from]; !ok1 || !ok2 || twice {
-		c.fault(part, "", "q-def-score", "a row has a sum, which no other row has, and a value", "")
+		c.fault(part, &defScore, "the row says nothing, or what another says", "a sum that no other row has, and a value")
+		s.faulty = true
 		return
 	}
 	if s.table == nil {
@@ -206,7 +210,8 @@ func (c *compiler) calculated(it *item, e fhir.Value) {
 			return
 		}
 	}
-	c.warn(e, "q-def-score", "this expression cannot be computed here: what clients give as its value is not checked")
+	c.warn(e, &defScore, "this expression cannot be computed here, so what clients give as its value is not checked",
+		"FHIRPath that begins at %resource")
 }
 
 // compute returns the score of terms that add up to sum; ok is false when the
