@@ -3,6 +3,7 @@ package profiles
 import (
 	"fmt"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -154,5 +155,30 @@ func TestRulesAreDocumented(t *testing.T) {
 	}
 	if !newValidator(t).Knows(strings.SplitN(prsbLine, "#", 2)[0]) {
 		t.Errorf("%s is not a line of our profiles", prsbLine)
+	}
+}
+
+// TestReferralOfExamples judges the whole referrals among the examples: those
+// that claim PRSB conformance hold every mandatory item.
+func TestReferralOfExamples(t *testing.T) {
+	v := newValidator(t)
+	for _, folder := range []string{"prsb-referral-bundle", "referral-bundle", "referral-message"} {
+		files, err := filepath.Glob("examples/" + folder + "/valid-*.json")
+		if err != nil || len(files) == 0 {
+			t.Fatalf("no examples (err %v)", err)
+		}
+		for _, f := range files {
+			b, err := os.ReadFile(f)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, is := range v.Referral([]fhir.Resource{decoded(t, string(b))}) {
+				if is.IsError() {
+					t.Errorf("%s: %s: %s", f, is.Rule, is.Text)
+				} else {
+					t.Logf("%s: %s", f, is.Rule)
+				}
+			}
+		}
 	}
 }
