@@ -194,6 +194,9 @@ func (w *walk) formOf(named fhir.Value) *questionnaire.Questionnaire {
 			m = w.v.forms.elsewhere(canonical, r)
 		}
 	}
+	if m == nil && !known {
+		m = w.entryForm(fhir.ParseCanonical(canonical))
+	}
 	switch {
 	case m == nil && known:
 		w.add(named, "", fhir.Issue{Severity: fhir.SeverityError, Code: fhir.BusinessRule, Rule: ruleFormVersion,
@@ -217,32 +220,77 @@ func (w *walk) faultyForm(named fhir.Value) {
 		Found: "one with faults"})
 }
 
-// containedForm compiles a Questionnaire that stands in the document, once for
-// all responses that name it. That it is there at all is base R4's to check.
+// containedForm compiles a Questionnaire that stands in the document. That it is
+// there at all is base R4's to check.
 func (w *walk) containedForm(named fhir.Value, id string) *questionnaire.Questionnaire {
-	for c := range w.root.Get("contained").Items() {
-		if c.Get("id").Text() != id || c.Get("resourceType").Text() != "Questionnaire" {
-			continue
-		}
-		m := w.forms[c.Index()]
-		if m == nil {
-			r, err := fhir.Sub(c)
-			if err != nil {
-				return nil
-			}
-			m = &form{r: r}
-			if w.forms == nil {
-				w.forms = map[int]*form{}
-			}
-			w.forms[c.Index()] = m
-		}
-		q := w.v.forms.compile(m)
-		if q == nil {
-			w.faultyForm(named)
-		}
-		return q
+	m := w.formAt(w.formsOf(w.root, "contained")[id])
+	if m == nil {
+		return nil
 	}
-	return nil
+	q := w.v.forms.compile(m)
+	if q == nil {
+		w.faultyForm(named)
+	}
+	return q
+}
+
+// formsOf indexes the Questionnaires of a Bundle by URL, or those contained in a
+// resource by id, once.
+func (w *walk) formsOf(holder fhir.Value, member string) map[string]fhir.Value {
+	list := holder.Get(member)
+	if !list.Exists() {
+		return nil
+	}
+	if index, known := w.formIndex[list.Index()]; known {
+		return index
+	}
+	index := map[string]fhir.Value{}
+	for e := range list.Items() {
+		name := e.Get("id").Text()
+		if member == "entry" {
+			e = e.Get("resource")
+			name = e.Get("url").Text()
+		}
+		if name != "" && e.Get("resourceType").Text() == "Questionnaire" {
+			index[name] = e
+		}
+	}
+	if w.formIndex == nil {
+		w.formIndex = map[int]map[string]fhir.Value{}
+	}
+	w.formIndex[list.Index()] = index
+	return index
+}
+
+// formAt returns a Questionnaire of the document, once for all responses that
+// name it.
+func (w *walk) formAt(v fhir.Value) *form {
+	if !v.Exists() {
+		return nil
+	}
+	if m := w.forms[v.Index()]; m != nil {
+		return m
+	}
+	r, err := fhir.Sub(v)
+	if err != nil {
+		return nil
+	}
+	if w.forms == nil {
+		w.forms = map[int]*form{}
+	}
+	m := &form{r: r}
+	w.forms[v.Index()] = m
+	return m
+}
+
+// entryForm finds a Questionnaire that came in the same Bundle: senders put the
+// form beside its answers.
+func (w *walk) entryForm(c fhir.Canonical) *form {
+	v := w.formsOf(w.bundle, "entry")[c.URL]
+	if !v.Exists() || !c.Matches(c.URL, v.Get("version").Text()) {
+		return nil
+	}
+	return w.formAt(v)
 }
 
 // questionnaire checks a Questionnaire by itself.

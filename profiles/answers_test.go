@@ -140,6 +140,27 @@ func decodeText(tb testing.TB, s string) fhir.Resource {
 	return r
 }
 
+// TestQuestionnaireOfBundle judges answers by the form that came with them.
+func TestQuestionnaireOfBundle(t *testing.T) {
+	v, err := New()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for version, want := range map[string]string{"1": "q-type Bundle.entry[1].resource.item[0].answer[0].valueBoolean",
+		"2": "questionnaire-unknown Bundle.entry[1].resource.questionnaire"} {
+		b := decodeText(t, `{"resourceType":"Bundle","type":"collection","entry":[
+			{"fullUrl":"urn:uuid:00000000-0000-4000-8000-000000000001","resource":{"resourceType":"Questionnaire","url":"http://q.example/f","version":"1","status":"active","item":[{"linkId":"a","type":"string"}]}},
+			{"fullUrl":"urn:uuid:00000000-0000-4000-8000-000000000002","resource":{"resourceType":"QuestionnaireResponse","status":"in-progress","questionnaire":"http://q.example/f|`+version+`","item":[{"linkId":"a","answer":[{"valueBoolean":true}]}]}}]}`)
+		var got []string
+		for _, is := range v.Validate(b, Options{}) {
+			got = append(got, is.Rule+" "+is.Expression)
+		}
+		if s := strings.Join(got, "; "); s != want {
+			t.Errorf("version %s: %q; want %q", version, s, want)
+		}
+	}
+}
+
 // TestFormCache bounds what is kept of Questionnaires held elsewhere.
 func TestFormCache(t *testing.T) {
 	f := newForms(nil, nil)

@@ -30,9 +30,11 @@ type walk struct {
 	fullURLs *addresses    // its fullUrls, indexed when needed
 	spare    *addresses    // memory for the next index
 	pending  []question    // codes that cannot be decided here
-	forms    map[int]*form // contained Questionnaires, by their place
-	spent    time.Duration // on invariants of a user's definitions
-	state                  // of applying profiles
+	forms    map[int]*form // Questionnaires of the document, by their place
+	// formIndex finds them: those of a Bundle by URL, contained ones by id.
+	formIndex map[int]map[string]fhir.Value
+	spent     time.Duration // on invariants of a user's definitions
+	state                   // of applying profiles
 }
 
 // A local is a reference within the document.
