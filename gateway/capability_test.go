@@ -185,6 +185,16 @@ func (s *system) operation(typ string, o fhir.Value) {
 		a = s.do("surgery", http.MethodGet, base+"/$export?_type=Patient", http.Header{"Prefer": {"respond-async"}}, nil)
 	case "import":
 		a = s.post("loader", "/fhir/$import", "application/fhir+ndjson", nil)
+	case "expand":
+		a = s.get("loader", base+"/$expand?url=http://hl7.org/fhir/ValueSet/task-status")
+	case "lookup":
+		a = s.get("loader", base+"/$lookup?system=http://hl7.org/fhir/task-status&code=requested")
+	case "subsumes":
+		a = s.get("loader", base+"/$subsumes?system=http://hl7.org/fhir/task-status&codeA=requested&codeB=accepted")
+	case "translate":
+		a = s.get("loader", base+"/$translate?url=urn:none&system=urn:x&code=y")
+	case "validate-code":
+		a = s.get("loader", base+"/$validate-code?url=http://hl7.org/fhir/task-status&code=requested")
 	case "process-message":
 		a = s.post("surgery", "/fhir/$process-message", "application/fhir+json", []byte(`{"resourceType":"Bundle","type":"message"}`))
 	default:

@@ -53,6 +53,11 @@ type Config struct {
 	// Service is the ODS code of the social prescribing service that takes
 	// referrals whose document names none.
 	Service string `koanf:"service" usage:"ODS code of the service that takes referrals which name none"`
+	// TerminologyURL is the FHIR base of a terminology server that is asked about
+	// codes which the gateway does not hold; empty: nobody is asked.
+	// TerminologyTokenFile holds the bearer token to send to it.
+	TerminologyURL       string `koanf:"terminology-url" usage:"FHIR base URL of a terminology server to ask about codes that are not held here"`
+	TerminologyTokenFile string `koanf:"terminology-token-file" usage:"file with the bearer token for --terminology-url"`
 	// CORS lists origins whose pages may call the API; "*" is any.
 	CORS []string `koanf:"cors" usage:"origins whose pages may call the API"`
 	// Proxies are addresses or networks of load balancers whose
@@ -142,6 +147,12 @@ func (c Config) checkNames() (errs []error) {
 	if c.PublicURL == "" && isUnspecified(c.Listen) {
 		bad("public-url: required when listen is every address of the machine; it is the audience of tokens and the base of every Location")
 	}
+	if c.TerminologyURL != "" && !isTerminologyURL(c.TerminologyURL) {
+		bad("terminology-url: want https://host[:port][/path] without a trailing slash; http for loopback only")
+	}
+	if c.TerminologyTokenFile != "" && c.TerminologyURL == "" {
+		bad("terminology-token-file: goes with terminology-url")
+	}
 	if c.Service != "" && !odsCode.MatchString(c.Service) {
 		bad("service: want an ODS code: 3 to 12 capital letters and digits")
 	}
@@ -196,4 +207,10 @@ func isBaseURL(s string) bool {
 	u, err := url.Parse(s)
 	return err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Host != "" &&
 		u.RawQuery == "" && u.Fragment == "" && !strings.HasSuffix(s, "/")
+}
+
+// isTerminologyURL: what is asked goes over TLS, unless it stays on the machine.
+func isTerminologyURL(s string) bool {
+	u, err := url.Parse(s)
+	return err == nil && isBaseURL(s) && u.User == nil && (u.Scheme == "https" || IsLoopback(net.JoinHostPort(u.Hostname(), "0")))
 }

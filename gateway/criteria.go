@@ -36,20 +36,26 @@ func (c *criteria) options(ctx context.Context, p auth.Principal, asked ...strin
 	return o
 }
 
-// questionnaires is how many stored versions of one questionnaire are looked at
-// for the newest.
-const questionnaires = 50
-
-// questionnaire finds a stored questionnaire that the caller may read: the one
-// with the version that the canonical names, else the newest active one.
+// questionnaire finds a stored questionnaire that the caller may read.
 func (c *criteria) questionnaire(ctx context.Context, p auth.Principal, canonical string) (fhir.Resource, bool) {
+	return c.stored(ctx, p, "Questionnaire", canonical)
+}
+
+// storedVersions is how many stored versions of one definition are looked at for
+// the newest.
+const storedVersions = 50
+
+// stored finds a definition of a type that is stored here and that the caller
+// may read: the one with the version that the canonical names, else the newest
+// active one.
+func (c *criteria) stored(ctx context.Context, p auth.Principal, typ, canonical string) (fhir.Resource, bool) {
 	name := fhir.ParseCanonical(canonical)
 	params := url.Values{"url": {name.URL}}
 	if name.Version != "" {
 		params.Set("version", name.Version)
 	}
 	view := p.View("search-type")
-	q, err := c.registry.Parse([]string{"Questionnaire"}, params, false)
+	q, err := c.registry.Parse([]string{typ}, params, false)
 	if err != nil {
 		return fhir.Resource{}, false
 	}
@@ -57,7 +63,7 @@ func (c *criteria) questionnaire(ctx context.Context, p auth.Principal, canonica
 	if err != nil {
 		return fhir.Resource{}, false
 	}
-	sq.View, sq.Limit = view, questionnaires
+	sq.View, sq.Limit = view, storedVersions
 	page, err := c.definitions.Search(ctx, sq)
 	if err != nil || len(page.Versions) == 0 {
 		return fhir.Resource{}, false
@@ -69,7 +75,7 @@ func (c *criteria) questionnaire(ctx context.Context, p auth.Principal, canonica
 	return r, err == nil
 }
 
-// activity ranks an active questionnaire over one that is not.
+// activity ranks an active definition over one that is not.
 func activity(v store.Version) int {
 	if r, err := fhir.Decode(v.Body); err == nil && r.Root().Get("status").Text() == "active" {
 		return 1

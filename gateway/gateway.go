@@ -7,7 +7,9 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -28,6 +30,7 @@ import (
 	"trellis.example/gateway/store"
 	"trellis.example/gateway/store/mongostore"
 	"trellis.example/gateway/store/sqlitestore"
+	"trellis.example/gateway/terminology"
 	"trellis.example/mapping"
 	"trellis.example/mapping/formats"
 	"trellis.example/profiles"
@@ -48,6 +51,8 @@ type Gateway struct {
 	server   *server.Server
 	hl7      *mllp.Server
 	recorder *audit.Recorder
+	metrics  *prometheus.Registry
+	remote   *terminology.Client // nil: no terminology server
 	exports  *bulk.Exporter
 	public   net.Listener
 	admin    net.Listener
@@ -82,7 +87,7 @@ func Open(ctx context.Context, c Config, log *slog.Logger) (_ *Gateway, err erro
 	if err := c.Validate(); err != nil {
 		return nil, err
 	}
-	g := &Gateway{cfg: c, log: log}
+	g := &Gateway{cfg: c, log: log, metrics: prometheus.NewRegistry()}
 	go formats.All() //nolint:errcheck // whoever needs a format sees the error
 	defer func() {
 		if err != nil {
@@ -140,6 +145,9 @@ func (g *Gateway) assemble(ctx context.Context) error {
 		return err
 	}
 	by := &criteria{definitions: g.store, registry: registry}
+	if err := g.connectTerminology(v, by); err != nil {
+		return err
+	}
 	catalogue := published.New(definitions.R4(), registry, v.Profiles(), g.PublicURL+"/fhir")
 	recorder := audit.NewRecorder(g.writeAudit, time.Now)
 	g.recorder = recorder
@@ -165,7 +173,26 @@ func (g *Gateway) assemble(ctx context.Context) error {
 		return err
 	}
 	g.exports = &bulk.Exporter{Store: g.store, API: api, Recorder: recorder, PublicURL: g.PublicURL, Client: g.Auth.Clients.Principal, Clock: time.Now}
-	return errors.Join(g.newServer(v, api, recorder, in), g.newMLLP(ctx, in))
+	return errors.Join(g.newServer(v, api, recorder, in, by), g.newMLLP(ctx, in))
+}
+
+// connectTerminology prepares questions to the terminology server, if there is
+// one. Whether it answers is seen when it is asked.
+func (g *Gateway) connectTerminology(v *profiles.Validator, by *criteria) error {
+	if g.cfg.TerminologyURL == "" {
+		return nil
+	}
+	c := terminology.ClientConfig{URL: g.cfg.TerminologyURL, Service: v.Terminology(), Metrics: g.metrics}
+	if f := g.cfg.TerminologyTokenFile; f != "" {
+		b, err := os.ReadFile(f)
+		if err != nil {
+			return fmt.Errorf("terminology-token-file: %w", err)
+		}
+		c.Token = auth.Secret(strings.TrimSpace(string(b)))
+	}
+	g.remote = terminology.NewClient(c)
+	by.remote = g.remote
+	return nil
 }
 
 func profilesByType(list []profiles.Profile) map[string][]string {
@@ -210,7 +237,7 @@ func format(id string) (mapping.Format, bool) {
 	return e.Format, ok && err == nil
 }
 
-func (g *Gateway) newServer(v *profiles.Validator, api *rest.API, recorder *audit.Recorder, in *intake.Intake) (err error) {
+func (g *Gateway) newServer(v *profiles.Validator, api *rest.API, recorder *audit.Recorder, in *intake.Intake, by *criteria) (err error) {
 	h := handlers{in: in, api: api, url: g.PublicURL}
 	proxies, err := g.cfg.proxies()
 	if err != nil {
@@ -220,12 +247,13 @@ func (g *Gateway) newServer(v *profiles.Validator, api *rest.API, recorder *audi
 		CORSOrigins: g.cfg.CORS, ShutdownTimeout: g.cfg.Drain, TrustedProxies: proxies,
 		Limits: server.Limits{ClientRate: g.cfg.Rate, ClientBurst: g.cfg.Burst},
 	}, server.Deps{
-		REST: api, Auth: g.Auth, Recorder: recorder, Logger: g.log, Metrics: prometheus.NewRegistry(),
+		REST: api, Auth: g.Auth, Recorder: recorder, Logger: g.log, Metrics: g.metrics,
 		Ready: g.store.Ping, Clock: time.Now,
 		Schemas: schemas.New(g.PublicURL, func() *schema.Set {
 			return schema.New(definitions.R4(), v.Structures(), schema.Held(v.Terminology()))
 		}),
-		Token: g.Auth.TokenHandler(), JWKS: g.Auth.JWKSHandler(), SMART: g.Auth.SMARTHandler(),
+		Terminology: terminology.New(terminology.Deps{API: api, Service: v.Terminology(), Remote: g.remote, Stored: by.stored}),
+		Token:       g.Auth.TokenHandler(), JWKS: g.Auth.JWKSHandler(), SMART: g.Auth.SMARTHandler(),
 		Transaction: api.System(), Message: h.message(), Intake: h.document(),
 		Import: bulk.Import(api, api.Store, api.Registry), Export: server.Export{
 			Start: g.exports.Start(), Status: g.exports.Status(), Cancel: g.exports.Cancel(), File: g.exports.File()},

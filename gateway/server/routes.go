@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"trellis.example/gateway/rest"
+	"trellis.example/gateway/terminology"
 )
 
 // A route is one address and what each method does there.
@@ -83,6 +84,9 @@ func (s *Server) routes() []route {
 			route{path: "/fhir/$export/" + job, methods: methods{get: x.Status, del: x.Cancel}},
 			route{path: "/fhir/$export/" + job + "/" + file, methods: methods{get: x.File}})
 	}
+	if d.Terminology != nil {
+		all = append(all, terminologyRoutes(d.Terminology)...)
+	}
 	optional(d.Import, d.Import != nil, route{path: "/fhir/$import"}, post)
 	optional(d.Message, d.Message != nil, route{path: "/fhir/$process-message"}, post)
 	optional(d.Intake, d.Intake != nil, route{path: "/intake/" + format}, post)
@@ -94,6 +98,20 @@ func (s *Server) routes() []route {
 	optional(d.Schemas, d.Schemas != nil, route{path: "/schemas/", open: true}, get)
 	optional(d.Schemas, d.Schemas != nil, route{path: "/schemas/" + schema, open: true}, get)
 	return all
+}
+
+// terminologyRoutes are asked by GET or by POST of Parameters.
+func terminologyRoutes(t *terminology.Operations) []route {
+	at := func(path string, o *rest.Operation) route {
+		return route{path: "/fhir/" + path, methods: methods{http.MethodGet: o, http.MethodPost: o}}
+	}
+	return []route{
+		at("ValueSet/$expand", t.Expand), at("ValueSet/"+id+"/$expand", t.Expand),
+		at("ValueSet/$validate-code", t.ValidateInSet), at("ValueSet/"+id+"/$validate-code", t.ValidateInSet),
+		at("CodeSystem/$lookup", t.Lookup), at("CodeSystem/$subsumes", t.Subsumes),
+		at("CodeSystem/$validate-code", t.ValidateInSystem), at("CodeSystem/"+id+"/$validate-code", t.ValidateInSystem),
+		at("ConceptMap/$translate", t.Translate), at("ConceptMap/"+id+"/$translate", t.Translate),
+	}
 }
 
 var pattern = regexp.MustCompile(`\{([a-z]+):[^/]*\}`)

@@ -17,6 +17,7 @@ import (
 	"trellis.example/fhir"
 	"trellis.example/gateway/audit"
 	"trellis.example/gateway/rest"
+	"trellis.example/gateway/terminology"
 )
 
 // Config is how the server behaves. The zero Config is usable.
@@ -82,6 +83,9 @@ type Deps struct {
 	// Export serves bulk exports, Import POST /fhir/$import.
 	Export Export
 	Import *rest.Operation
+	// Terminology serves the operations on code systems, value sets and concept
+	// maps.
+	Terminology *terminology.Operations
 	// Intake serves POST /intake/{format}.
 	Intake http.Handler
 	// Directory serves GET below /openreferral/v3, Schemas below /schemas/;

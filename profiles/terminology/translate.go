@@ -254,3 +254,9 @@ func reversed(e string) string {
 	}
 	return e
 }
+
+// HasMap reports whether the concept map with that canonical is held.
+func (s *Service) HasMap(canonical string) bool {
+	c := fhir.ParseCanonical(canonical)
+	return find(s.conceptMaps[c.URL], c.Version) != nil
+}
