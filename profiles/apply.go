@@ -15,17 +15,27 @@ func (w *walk) profiles(v fhir.Value, typ string) {
 	list := w.claims(v, typ, room[:0])
 	for _, canonical := range w.o.Profiles {
 		if d := w.v.shelf.find(canonical); d != nil && d.Type == typ {
-			list = append(list, d)
+			list = once(list, d)
 		}
 	}
 	if d := w.v.byType[typ]; d != nil && !w.o.BaseOnly {
-		list = append(list, d)
+		list = once(list, d)
 	}
-	for i, d := range list {
-		if slices.Index(list, d) == i && !w.implied(d, list) {
+	for _, d := range list {
+		if !w.implied(d, list) {
 			w.resourceProfile(v, typ, d)
 		}
 	}
+	if w.costly != nil {
+		w.tooMuch(v, w.costly)
+	}
+}
+
+func once(list []*definition, d *definition) []*definition {
+	if slices.Contains(list, d) {
+		return list
+	}
+	return append(list, d)
 }
 
 // claims collects the profiles named in meta.profile. One that is not ours can
@@ -43,7 +53,7 @@ func (w *walk) claims(v fhir.Value, typ string, list []*definition) []*definitio
 		case d.Type != typ:
 			w.wrong(c, fhir.BadValue, ruleProfileType, "a profile for "+typ, "a profile for "+d.Type, "")
 		default:
-			list = append(list, d)
+			list = once(list, d)
 		}
 	}
 	return list
@@ -175,6 +185,11 @@ func (w *walk) issue(c *check, code fhir.Code, text, expect, found string) fhir.
 
 // apply checks one value and what is below it.
 func (w *walk) apply(c *check, it datum) {
+	w.effort++
+	if w.effort > w.mayTry() {
+		w.tooMuch(it.at(), c)
+		return
+	}
 	if w.depth++; w.depth > maxApplied {
 		w.depth--
 		return
@@ -185,6 +200,28 @@ func (w *walk) apply(c *check, it datum) {
 		w.below(c.content.children, it)
 	}
 	w.depth--
+}
+
+// Slices that nothing but their rules tells apart are tried on each value, within
+// each other even: what that may cost is bounded by the size of the document.
+const (
+	freeEffort     = 1_000_000
+	effortPerValue = 200
+)
+
+func (w *walk) mayTry() int { return freeEffort + effortPerValue*w.size }
+
+// tooMuch refuses, once, a document whose checks were given up.
+func (w *walk) tooMuch(at fhir.Value, c *check) {
+	w.costly = c
+	if w.trying > 0 {
+		w.errors++ // what was tried does not count as kept
+		return
+	}
+	if !w.exhausted {
+		w.exhausted = true
+		w.add(at, "", w.issue(c, fhir.TooCostly, "the document has too many values to check its profiles", "a smaller document", "too many values"))
+	}
 }
 
 // maxApplied bounds the nesting of checks: documents nest no deeper, but the
@@ -276,7 +313,9 @@ func (w *walk) tries(checks func()) bool {
 	explain := w.o.Explain
 	w.o.Explain = nil
 	w.errors, w.warnings = maxIssues, maxIssues // counted, not written
+	w.trying++
 	checks()
+	w.trying--
 	kept := w.errors == maxIssues
 	w.issues, w.pending, w.errors, w.warnings = w.issues[:issues], w.pending[:pending], errors, warnings
 	w.o.Explain = explain

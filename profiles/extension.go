@@ -94,7 +94,7 @@ func (w *walk) extensionPlace(v fhir.Value, p *profile) {
 	case !asModifier && r.modifier:
 		w.misplaced(v, line, "this extension modifies what holds it; it belongs in modifierExtension", "modifierExtension", "extension")
 	}
-	if r.max >= 0 && countBefore(v, list) == r.max {
+	if r.max >= 0 && list.Len() > r.max && w.count(list, p.def) == r.max+1 {
 		w.add(v, "", fhir.Issue{Severity: fhir.SeverityError, Code: fhir.BusinessRule, Rule: lastPart(p.def.URL) + "#Extension", Profile: line,
 			Text: "there are more of this extension than are allowed on one element", Expected: "at most " + valuesFound(r.max), Found: "more"})
 	}
@@ -110,15 +110,14 @@ func (w *walk) misplaced(v fhir.Value, line, text, expect, found string) {
 		Text: text, Expected: "the extension in " + expect, Found: "the extension in " + found})
 }
 
-// countBefore counts the extensions of the same url that stand before v.
-func countBefore(v, list fhir.Value) int {
-	url, n := v.Get("url").Text(), 0
-	for c := list.First(); c.Exists() && c != v; c = c.Next() {
-		if c.Get("url").Text() == url {
-			n++
-		}
+// count counts one more extension of a definition in a list.
+func (w *walk) count(list fhir.Value, d *definition) int {
+	if w.given == nil {
+		w.given = map[givenKey]int{}
 	}
-	return n
+	k := givenKey{list.Tree(), list.Index(), d}
+	w.given[k]++
+	return w.given[k]
 }
 
 func contextText(list []snapshot.Context) string {

@@ -77,6 +77,9 @@ func (w *walk) selected(levels []level, expression string) bool {
 	if p == nil {
 		return true
 	}
+	if w.visits -= w.size; w.visits < 0 {
+		return false // too often asked of too large a document
+	}
 	found := false
 	p.Eval(levels[0].value, func(v fhir.Value, _ string) bool {
 		found = v == levels[len(levels)-1].value
@@ -155,11 +158,10 @@ func (w *walk) contextInvariants(holder fhir.Value, p *profile, line string) {
 		return
 	}
 	for _, expression := range p.extension.invariants {
-		compiled := w.v.nodes.path(expression, t.Path)
-		if compiled == nil {
-			continue
+		r, err := w.v.nodes.invariant(rule{key: ruleContextInvariant, human: "what holds this extension does not meet the extension's own condition",
+			expression: expression, line: line}, t.Path)
+		if err == nil {
+			w.rules(holder, []rule{r})
 		}
-		w.rules(holder, []rule{{key: ruleContextInvariant, human: "what holds this extension does not meet the extension's own condition",
-			expression: expression, line: line, path: compiled}})
 	}
 }

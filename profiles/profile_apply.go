@@ -16,16 +16,34 @@ type state struct {
 	// found are the resources that Options.Resolve found, by reference.
 	found map[string]fhir.Value
 	hops  int // references followed from the document to here
+
+	effort, size int    // checks applied; values of the document
+	costly       *check // at which the effort was given up
+	exhausted    bool   // and it was said
+	// given counts the extensions of one definition on one element.
+	given  map[givenKey]int
+	trying int // trials within trials, that report nothing
+	// byID are the contained resources of the list containedIn.
+	byID        map[string]fhir.Value
+	containedIn fhir.Value
 }
 
 // kept is the state without the document, for the next walk: its memory alone.
 func (s *state) kept() state {
-	if cap(s.items) > 4096 || len(s.applied) > 256 {
+	if cap(s.items) > 4096 || len(s.applied)+len(s.given) > 256 {
 		return state{}
 	}
 	clear(s.items[:cap(s.items)])
 	clear(s.applied)
-	return state{items: s.items[:0], applied: s.applied}
+	clear(s.given)
+	return state{items: s.items[:0], applied: s.applied, given: s.given}
+}
+
+// givenKey names an extension's definition and the list that it is in.
+type givenKey struct {
+	tree  *fhir.Tree
+	index int
+	def   *definition
 }
 
 // appliedKey names a profile on a value.

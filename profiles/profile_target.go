@@ -109,7 +109,7 @@ func (w *walk) find(v fhir.Value) (to datum, way aggregation) {
 	case fhir.RefContained:
 		way, at = contained, w.root
 		if ref.Fragment != "" {
-			at = containedByID(w.root.Get("contained"), ref.Fragment)
+			at = w.containedResource(ref.Fragment)
 		}
 	case fhir.RefConditional:
 		way = referenced
@@ -163,4 +163,21 @@ func (w *walk) entryOf(ref fhir.Reference) fhir.Value {
 		return fhir.Value{}
 	}
 	return w.entryAt(url)
+}
+
+// containedResource finds a contained resource of the innermost resource.
+func (w *walk) containedResource(id string) fhir.Value {
+	list := w.root.Get("contained")
+	if list.Len() < 8 {
+		return containedByID(list, id)
+	}
+	if w.containedIn != list {
+		w.containedIn, w.byID = list, make(map[string]fhir.Value, list.Len())
+		for c := list.First(); c.Exists(); c = c.Next() {
+			if key := c.Get("id").Text(); !w.byID[key].Exists() {
+				w.byID[key] = c
+			}
+		}
+	}
+	return w.byID[id]
 }

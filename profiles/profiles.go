@@ -184,7 +184,8 @@ const (
 // whether the document is refused.
 func (v *Validator) Validate(r fhir.Resource, o Options) []fhir.Issue {
 	w := newWalk(v, o)
-	w.visits = freeVisits + visitsPerValue*r.Root().Tree().Size()
+	w.size = r.Root().Tree().Size()
+	w.visits = freeVisits + visitsPerValue*w.size
 	w.resourceAt(r.Root(), false)
 	issues := w.issues
 	if is, cut := w.more(); cut {
