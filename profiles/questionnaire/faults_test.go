@@ -78,7 +78,10 @@ func hostile() map[string][2]string {
 		}
 		return b.String()
 	}
-	const n = 10_000
+	n := 10_000
+	if testing.Short() {
+		n = 2_000
+	}
 	item := func(more string) func(int) string {
 		return func(i int) string { return fmt.Sprintf(`{"linkId":"i%d","type":"boolean"%s}`, i, more) }
 	}
