@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"fmt"
 	"maps"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -76,7 +78,7 @@ func judged(v *Validator, f mutate.Fault, o Options) string {
 		if !is.IsError() {
 			continue
 		}
-		if is.Expression == f.Path && (f.Rules == nil || slices.Contains(f.Rules, is.Rule)) {
+		if is.Expression == f.Path && named(f, is.Rule) {
 			return ""
 		}
 		if len(got) < 8 {
@@ -84,6 +86,15 @@ func judged(v *Validator, f mutate.Fault, o Options) string {
 		}
 	}
 	return fmt.Sprintf("no %s at %s, got %s", strings.Join(f.Rules, " or "), f.Path, strings.Join(got, " "))
+}
+
+// named reports whether a rule may name the fault: one of those listed, or the
+// profile's element.
+func named(f mutate.Fault, rule string) bool {
+	if f.Rules != nil {
+		return slices.Contains(f.Rules, rule)
+	}
+	return f.Element == "" || strings.HasSuffix(rule, "#"+f.Element)
 }
 
 // TestMutations breaks a valid referral at every place in every way that fits
@@ -121,6 +132,36 @@ func TestMutationsOfExamples(t *testing.T) {
 			}
 		}
 	})
+	c.report(t, nil)
+}
+
+// TestMutationsOfProfiles breaks the valid examples of our profiles, by what R4
+// and by what their profile asks.
+func TestMutationsOfProfiles(t *testing.T) {
+	v, c := newValidator(t), newTally()
+	files, err := filepath.Glob("examples/*/*.json")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no examples of our profiles: %v", err)
+	}
+	for _, f := range files {
+		b, err := os.ReadFile(f)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r, err := fhir.Decode(b)
+		if err != nil {
+			t.Fatal(err)
+		}
+		folder := filepath.Base(filepath.Dir(f))
+		o := Options{Profiles: []string{Base + folder}}
+		if fhir.Faults(v.Validate(r, o)) != nil {
+			continue // one that is wrong on purpose
+		}
+		g := mutate.New(definitions.R4(), v.Structure(Base+folder), 2, 0.1)
+		for m := range g.Faults(r) {
+			c.count(t, folder+"/"+filepath.Base(f), m, judged(v, m, o))
+		}
+	}
 	c.report(t, nil)
 }
 

@@ -15,10 +15,9 @@ func documentKinds() []kind {
 		containing("contained resource with a version", `{"resourceType":"Basic","id":"outer-1","meta":{"versionId":"1"},"code":{"text":"x"}}`, ".meta", "dom-4", false),
 		containing("contained resource of no type", `{"resourceType":"Nonsense","id":"outer-1"}`, ".resourceType", "type", false),
 		{name: "unknown modifier extension", document: modifier},
-		{name: "fullUrl of another resource", document: fullURLs(func(r fhir.Value) string {
-			return "https://example.org/fhir/" + r.Get("resourceType").Text() + "/not-this-one"
-		}, "full-url")},
-		{name: "relative fullUrl", document: fullURLs(func(r fhir.Value) string { return r.Get("resourceType").Text() + "/1" }, "full-url")},
+		{name: "fullUrl of another resource", document: fullURLs(`"https://example.org/fhir/TestReport/1"`)},
+		{name: "relative fullUrl", document: fullURLs(`"Patient/1"`)},
+		{name: "fullUrl with half a UUID", document: fullURLs(`"urn:uuid:1234"`)},
 		{name: "two entries with one fullUrl", document: twice},
 		{name: "total of a Bundle that is no search", document: total},
 		{name: "message without its header", document: headless},
@@ -53,15 +52,14 @@ func modifier(g *Generator, root fhir.Value) []edit {
 
 func isBundle(root fhir.Value) bool { return root.Get("resourceType").Text() == "Bundle" }
 
-func fullURLs(other func(r fhir.Value) string, rule string) func(g *Generator, root fhir.Value) []edit {
+func fullURLs(raw string) func(g *Generator, root fhir.Value) []edit {
 	return func(_ *Generator, root fhir.Value) (out []edit) {
 		if !isBundle(root) {
 			return nil
 		}
 		for e := range root.Get("entry").All() {
-			full, r := e.Get("fullUrl"), e.Get("resource")
-			if full.Exists() && r.Get("id").Exists() {
-				out = append(out, edit{at: full, with: quoted(other(r)), path: full.Path(), rules: []string{rule}, unsaid: true})
+			if full := e.Get("fullUrl"); full.Exists() && e.Get("resource").Exists() {
+				out = append(out, edit{at: full, with: raw, path: full.Path(), rules: []string{"full-url"}, unsaid: true})
 			}
 		}
 		return out

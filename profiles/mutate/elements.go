@@ -39,6 +39,7 @@ func elementKinds() []kind {
 		instead("reference to a contained resource that is not there", "Reference", `{"reference":"#not-there-1"}`, ".reference", "ref-1", notSaid),
 		{name: "extension with a value and extensions", value: extensionBoth},
 		{name: "extension without either", value: extensionNeither},
+		{name: "extension of ours with a value of another type", value: otherExtensionValue},
 		instead("wrong NHS number", "Identifier", `{"system":"https://fhir.nhs.uk/Id/nhs-number","value":"9434765918"}`, ".value", "nhs-number", notSaid),
 		instead("wrong SNOMED CT check digit", "Coding", `{"system":"http://snomed.info/sct","code":"73211008"}`, ".code", "snomed", isStrict),
 		instead("quantity with a code and no system", "Quantity", `{"value":1,"code":"mg"}`, "", "qty-3", nil),
@@ -77,6 +78,15 @@ func extensionNeither(p *place) []edit {
 		return member(c.Key(), string(c.Raw()))
 	})
 	return []edit{{at: p.v, with: raw, path: p.v.Path(), rules: []string{"ext-1"}}}
+}
+
+// otherExtensionValue puts a type that no extension of ours has.
+func otherExtensionValue(p *place) []edit {
+	url := p.v.Get("url").Text()
+	if !p.is("Extension") || !strings.HasPrefix(url, "https://trellis.example/fhir/StructureDefinition/ext-") || p.v.Get("extension").Exists() {
+		return nil
+	}
+	return []edit{{at: p.v, with: `{"url":` + quoted(url) + `,"valueBase64Binary":"YWJj"}`, path: p.v.Path() + ".valueBase64Binary", unsaid: true}}
 }
 
 func comparator(p *place) []edit {

@@ -25,6 +25,9 @@ type Fault struct {
 	// Profile is true when R4 itself allows the document and the profile does
 	// not.
 	Profile bool
+	// Element is the id of the profile's element that is not kept; "" for faults
+	// of R4.
+	Element string
 	// Strict is true when R4 leaves the fault to the receiver: a validator of base
 	// R4 alone may accept the document.
 	Strict bool
@@ -35,13 +38,14 @@ type Generator struct {
 	defs *definitions.Definitions
 	st   *snapshot.Structure
 	seed uint64
-	// share is the part of all faults that is made, from 0 to 1.
+	// share is the part of the faults at single places that is made, from 0 to 1.
 	share float64
 }
 
 // New returns a generator for documents that follow the profile st; nil: R4
-// alone. share is the part of the possible faults to make, 1 being all of them;
-// which, the seed decides.
+// alone. share is the part of the possible faults at single places to make, 1
+// being all of them; which, the seed decides. Faults of the document as a whole
+// and of the profile are few and always made.
 func New(defs *definitions.Definitions, st *snapshot.Structure, seed uint64, share float64) *Generator {
 	return &Generator{defs: defs, st: st, seed: seed, share: share}
 }
@@ -78,6 +82,7 @@ type edit struct {
 	rules           []string
 	unsaid          bool // no JSON Schema can tell
 	strict, profile bool
+	element         string // of the profile
 }
 
 // A kind is one way to break a document; one of its functions is set.
@@ -115,7 +120,7 @@ type walk struct {
 func (w *walk) document(root fhir.Value) {
 	for _, k := range w.kinds {
 		if k.document != nil {
-			w.emit(k.name, k.document(w.g, root), false)
+			w.emit(k.name, k.document(w.g, root), false, 1)
 		}
 	}
 }
@@ -125,7 +130,7 @@ func (w *walk) document(root fhir.Value) {
 func (w *walk) object(v fhir.Value, t *definitions.Table, nested bool) {
 	for _, k := range w.kinds {
 		if k.object != nil {
-			w.emit(k.name, k.object(&whole{v, t, w.g}), nested)
+			w.emit(k.name, k.object(&whole{v, t, w.g}), nested, w.g.share)
 		}
 	}
 	for c := range v.All() {
@@ -152,19 +157,19 @@ func (w *walk) object(v fhir.Value, t *definitions.Table, nested bool) {
 func (w *walk) value(p place, nested bool) {
 	for _, k := range w.kinds {
 		if k.value != nil {
-			w.emit(k.name, k.value(&p), nested)
+			w.emit(k.name, k.value(&p), nested, w.g.share)
 		}
 	}
 }
 
-func (w *walk) emit(name string, edits []edit, nested bool) {
+func (w *walk) emit(name string, edits []edit, nested bool, share float64) {
 	for _, e := range edits {
-		if w.done || w.g.share < 1 && w.rnd.Float64() >= w.g.share {
+		if w.done || share < 1 && w.rnd.Float64() >= share {
 			continue
 		}
 		ed := fhir.NewEditor(e.at)
 		ed.SetRaw(e.at, []byte(e.with))
 		w.done = !w.yield(Fault{Mutation: name, Doc: ed.Bytes(), Path: e.path, Rules: e.rules,
-			Schema: !e.unsaid && !nested, Strict: e.strict, Profile: e.profile})
+			Schema: !e.unsaid && !nested, Strict: e.strict, Profile: e.profile, Element: e.element})
 	}
 }

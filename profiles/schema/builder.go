@@ -98,6 +98,9 @@ func (b *builder) objectSchema(t *definitions.Table) object {
 		b.slot(s, t, &t.Slots[i])
 	}
 	b.constraints(s, t.Constraints, t, t.Path)
+	if t.Path == "Reference" {
+		s.property("reference", object{"pattern": `^(#|[A-Z][A-Za-z]+[/?]|[^ \t\r\n]*:)[^ \t\r\n]*$`})
+	}
 	switch {
 	case t.Path == "Extension":
 		s.all = append(s.all, extensionOrValue(t))
