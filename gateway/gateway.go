@@ -148,7 +148,7 @@ func (g *Gateway) assemble(ctx context.Context) error {
 	if err := g.connectTerminology(v, by); err != nil {
 		return err
 	}
-	catalogue := published.New(definitions.R4(), registry, v.Profiles(), g.PublicURL+"/fhir")
+	catalogue := published.New(definitions.R4(), registry, v, g.PublicURL+"/fhir")
 	recorder := audit.NewRecorder(g.writeAudit, time.Now)
 	g.recorder = recorder
 	if g.Auth, err = auth.NewServer(ctx, auth.Config{

@@ -68,7 +68,7 @@ func importFiles(cmd *cobra.Command, cfg gateway.Config, s store.Store, org stri
 	if err != nil {
 		return err
 	}
-	s = published.New(definitions.R4(), cfg.Registry(), v.Profiles(), cfg.PublicURL+"/fhir").Over(s) // keeps its own definitions
+	s = published.New(definitions.R4(), cfg.Registry(), v, cfg.PublicURL+"/fhir").Over(s) // keeps its own definitions
 	refused, shown := 0, 0
 	for _, path := range files {
 		im := &bulk.Importer{

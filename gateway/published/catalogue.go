@@ -17,7 +17,7 @@ import (
 
 // at is when the published resources were last updated: the release of the
 // definitions that they state.
-var at = time.Date(2026, time.November, 1, 0, 0, 0, 0, time.UTC)
+var at = time.Date(2026, time.November, 23, 0, 0, 0, 0, time.UTC)
 
 // A Catalogue holds the published resources. It is safe for concurrent use.
 type Catalogue struct {
@@ -45,13 +45,17 @@ type object = map[string]any
 // it.
 var access = auth.NewAccess("trellis", auth.PartyPublic)
 
-// New returns the catalogue of what the gateway works by. base is the FHIR base
-// URL, without a trailing slash.
-func New(defs *definitions.Definitions, reg *search.Registry, list []profiles.Profile, base string) *Catalogue {
+// New returns the catalogue of what the gateway works by: R4's own definitions,
+// and those that v judges documents by. base is the FHIR base URL, without a
+// trailing slash.
+func New(defs *definitions.Definitions, reg *search.Registry, v *profiles.Validator, base string) *Catalogue {
 	return &Catalogue{registry: reg, types: map[string]*shelf{
-		"StructureDefinition":   {make: func() []json.RawMessage { return structures(list) }},
+		"StructureDefinition":   {make: func() []json.RawMessage { return structures(v) }},
+		"CodeSystem":            {make: func() []json.RawMessage { return held(v, "CodeSystem") }},
+		"ConceptMap":            {make: func() []json.RawMessage { return held(v, "ConceptMap") }},
+		"Questionnaire":         {make: func() []json.RawMessage { return held(v, "Questionnaire") }},
+		"ValueSet":              {make: func() []json.RawMessage { return append(held(v, "ValueSet"), rendered("ValueSet", valueSets(defs))...) }},
 		"SearchParameter":       {make: func() []json.RawMessage { return rendered("SearchParameter", searchParameters(defs, reg)) }},
-		"ValueSet":              {make: func() []json.RawMessage { return rendered("ValueSet", valueSets(defs)) }},
 		"CompartmentDefinition": {make: func() []json.RawMessage { return rendered("CompartmentDefinition", compartments(defs, reg)) }},
 		"OperationDefinition":   {make: func() []json.RawMessage { return rendered("OperationDefinition", operationDefinitions(base)) }},
 	}}

@@ -5,18 +5,42 @@ import (
 	"slices"
 	"strings"
 
+	"trellis.example/fhir"
 	"trellis.example/fhir/definitions"
 	"trellis.example/gateway/search"
 	"trellis.example/profiles"
+	"trellis.example/profiles/page"
 )
 
 // r4 is the version of what R4 itself defines.
 const r4 = "4.0.1"
 
-func structures(list []profiles.Profile) []json.RawMessage {
-	out := make([]json.RawMessage, len(list))
-	for i, p := range list {
-		out[i] = p.JSON
+// structures are our profiles and extensions, and those that stand in for UK
+// Core's, in all their versions, each with its snapshot and its page.
+func structures(v *profiles.Validator) []json.RawMessage {
+	list := v.Structures()
+	site := page.New(list, nil)
+	out := make([]json.RawMessage, 0, len(list))
+	for _, s := range list {
+		if b, err := site.Publish(s); err == nil { // proved by test for all of ours
+			out = append(out, b)
+		}
+	}
+	return out
+}
+
+// held are the resources of a type that documents are judged by. One without an
+// id is a user's own and is not published.
+func held(v *profiles.Validator, typ string) []json.RawMessage {
+	list := v.Terminology().Resources()
+	if typ == "Questionnaire" {
+		list = v.Questionnaires()
+	}
+	var out []json.RawMessage
+	for _, r := range list {
+		if r.Type() == typ && fhir.IsID(r.ID()) {
+			out = append(out, r.JSON())
+		}
 	}
 	return out
 }

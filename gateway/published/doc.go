@@ -1,6 +1,8 @@
 // Package published shows the definitions that a gateway works by as FHIR
-// resources among those of its store: the profiles, the search parameters it
-// answers, the value sets of required bindings, the operations and the
+// resources among those of its store: the profiles and extensions with their
+// snapshots, in all their versions; the code systems, value sets, concept maps
+// and questionnaires that documents are judged by; the search parameters it
+// answers, the value sets of R4's required bindings, the operations and the
 // compartments.
 //
 // What the package promises:

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/url"
 	"slices"
 	"strings"
 	"testing"
@@ -26,7 +27,7 @@ func catalogue(t *testing.T) (*Catalogue, *profiles.Validator) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return New(definitions.R4(), search.NewRegistry(definitions.R4(), base), v.Profiles(), base), v
+	return New(definitions.R4(), search.NewRegistry(definitions.R4(), base), v, base), v
 }
 
 // TestValid: what we publish passes our own validator, and each type has some.
@@ -86,6 +87,94 @@ func TestEveryParameterIsPublished(t *testing.T) {
 			}
 		}
 	}
+}
+
+// TestDefinitions: each definition that documents are judged by is found by its
+// url and version, profiles with snapshot and narrative.
+func TestDefinitions(t *testing.T) {
+	c, v := catalogue(t)
+	s := stored(t, c)
+	list := slices.Concat(v.Terminology().Resources(), v.Questionnaires())
+	for _, st := range v.Structures() {
+		list = append(list, st.Source)
+	}
+	if len(list) < 150 {
+		t.Errorf("only %d definitions", len(list))
+	}
+	for _, want := range list {
+		address, version := want.Root().Get("url").Text(), want.Root().Get("version").Text()
+		got := search1(t, c, s, want.Type(), address, version)
+		if len(got) != 1 || got[0].Key.ID != want.ID() {
+			t.Errorf("%s %s|%s: found %d", want.Type(), address, version, len(got))
+			continue
+		}
+		res, err := fhir.Decode(got[0].Body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if want.Type() == "StructureDefinition" && (res.Root().At("snapshot", "element").Len() == 0 || !res.Root().At("text", "div").Exists()) {
+			t.Errorf("%s has no snapshot or no narrative", address)
+		}
+	}
+}
+
+// TestVersionsSideBySide: a profile is found in all its versions, and in one.
+func TestVersionsSideBySide(t *testing.T) {
+	c, _ := catalogue(t)
+	s := stored(t, c)
+	const address = profiles.Base + "ServiceRequest"
+	if all := search1(t, c, s, "StructureDefinition", address, ""); len(all) != 2 {
+		t.Errorf("%d versions, want 2", len(all))
+	}
+	for _, version := range []string{"1.0.0", "1.1.0"} {
+		if one := search1(t, c, s, "StructureDefinition", address, version); len(one) != 1 {
+			t.Errorf("version %s: %d, want 1", version, len(one))
+		}
+	}
+	if none := search1(t, c, s, "StructureDefinition", address, "9"); len(none) != 0 {
+		t.Errorf("version 9: %d, want none", len(none))
+	}
+}
+
+// search1 asks, as a client does, for a url and, unless it is "", a version.
+func search1(t *testing.T, c *Catalogue, s store.Store, typ, address, version string) []store.Version {
+	t.Helper()
+	params := url.Values{"url": {address}}
+	if version != "" {
+		params.Set("version", version)
+	}
+	q, err := c.registry.Parse([]string{typ}, params, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	sq, err := c.registry.Resolve(t.Context(), s, auth.NewView([]string{"org|A"}, []string{"*"}, nil), q, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	sq.Limit = 10
+	p, err := s.Search(t.Context(), sq)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p.Versions
+}
+
+// BenchmarkFirst makes the definitions of profiles, as the first request for
+// them does.
+func BenchmarkFirst(b *testing.B) {
+	v, err := profiles.New()
+	if err != nil {
+		b.Fatal(err)
+	}
+	reg := search.NewRegistry(definitions.R4(), base)
+	size := 0
+	for b.Loop() {
+		size = 0
+		for _, it := range New(definitions.R4(), reg, v, base).of("StructureDefinition") {
+			size += len(it.Body)
+		}
+	}
+	b.ReportMetric(float64(size), "bytes")
 }
 
 func stored(t *testing.T, c *Catalogue) store.Store {
