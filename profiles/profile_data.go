@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"path"
+	"slices"
 	"strings"
 
 	"trellis.example/fhir"
@@ -51,6 +52,11 @@ func loadData() (*definitionFiles, error) {
 		}
 	}
 	return d, nil
+}
+
+// copy returns the definitions in lists of their own.
+func (d *definitionFiles) copy() *definitionFiles {
+	return &definitionFiles{structures: slices.Clone(d.structures), codes: slices.Clone(d.codes)}
 }
 
 // add sorts definitions by what they are for.

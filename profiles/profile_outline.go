@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"strings"
 
-	"trellis.example/fhir"
 	"trellis.example/profiles/snapshot"
 )
 
@@ -85,15 +84,4 @@ func (o *outline) child(name string) *outline {
 		}
 	}
 	return nil
-}
-
-// pathText names an element id in an error: ids are the definition's own words
-// and may be shown only when they look like ids.
-func safeID(id string) string {
-	for part := range strings.FieldsFuncSeq(id, func(r rune) bool { return strings.ContainsRune(".:/[]@", r) }) {
-		if fhir.SafeName(part) == "?" {
-			return "an element"
-		}
-	}
-	return id
 }

@@ -3,7 +3,6 @@ package profiles
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 
 	"trellis.example/fhir"
@@ -87,44 +86,59 @@ func New() (*Validator, error) { return NewWith() }
 // may not replace a url|version of ours. A fault in them is an error that names
 // the definition and its element.
 func NewWith(extra ...fhir.Resource) (*Validator, error) {
-	d, err := loadData()
+	own, err := loadData()
 	if err != nil {
 		return nil, err
 	}
-	if err := d.add(extra); err != nil {
+	return newValidatorOf(own, extra)
+}
+
+func newValidatorOf(own *definitionFiles, extra []fhir.Resource) (*Validator, error) {
+	all := own.copy()
+	if err := all.add(extra); err != nil {
 		return nil, err
 	}
 	v := &Validator{nodes: nodes{defs: definitions.R4()}, byType: map[string]*definition{}}
-	if v.codes, err = terminology.New(v.nodes.defs, d.codes); err != nil {
+	var err error
+	if v.codes, err = terminology.New(v.nodes.defs, all.codes); err != nil {
 		return nil, fmt.Errorf("profiles: %w", err)
 	}
 	v.forms = newForms(v.codes, extra)
-	if v.shelf, err = newShelf(v.nodes.defs, d.structures); err != nil {
+	if v.shelf, err = newShelf(v.nodes.defs, all.structures); err != nil {
 		return nil, fmt.Errorf("profiles: %w", err)
 	}
 	v.element = v.nodes.of(v.nodes.defs.Table("Element"))
-	for _, def := range v.shelf.list {
-		if def.URL == Base+def.Type {
-			v.byType[def.Type] = v.shelf.find(def.URL)
-		}
+	for _, r := range own.structures {
+		v.setDefault(v.shelf.exact(r))
 	}
 	return v, v.proved(extra)
+}
+
+// setDefault makes a definition of ours, never a user's, the default of the type
+// that it is named like, unless there is a newer one.
+func (v *Validator) setDefault(d *definition) {
+	if d.URL != Base+d.Type {
+		return
+	}
+	if have := v.byType[d.Type]; have == nil || compareVersions(d.Version, have.Version) > 0 {
+		v.byType[d.Type] = d
+	}
 }
 
 // proved compiles a user's definitions: their faults are said when they are
 // given, ours by a test.
 func (v *Validator) proved(extra []fhir.Resource) error {
-	var faults []error
+	var faults []fhir.Issue
 	for _, r := range extra {
 		if r.Type() != "StructureDefinition" {
 			continue
 		}
-		d := v.shelf.find(r.Root().Get("url").Text() + "|" + r.Root().Get("version").Text())
+		d := v.shelf.exact(r)
 		if _, err := v.compile(d); err != nil {
-			faults = append(faults, fmt.Errorf("profiles: %s: %w", d.URL, err))
+			faults = append(faults, fhir.Issue{Severity: fhir.SeverityError, Code: fhir.Invalid, Text: err.Error()})
 		}
 	}
-	return errors.Join(faults...)
+	return fhir.Faults(faults)
 }
 
 // Profiles returns our profiles of resource types in order of their URL, older

@@ -2,7 +2,6 @@ package profiles
 
 import (
 	"cmp"
-	"fmt"
 	"slices"
 	"strings"
 	"sync"
@@ -21,8 +20,14 @@ const r4Base = "http://hl7.org/fhir/StructureDefinition/"
 type definition struct {
 	Profile
 	source   fhir.Resource
-	modifier bool // of an extension, known when compiled
 	compiled atomic.Pointer[profile]
+}
+
+func (d *definition) canonical() string {
+	if d.Version == "" {
+		return d.URL
+	}
+	return d.URL + "|" + d.Version
 }
 
 // A shelf holds definitions, several versions of each side by side.
@@ -44,8 +49,8 @@ func newShelf(defs *definitions.Definitions, sources []fhir.Resource) (*shelf, e
 		if err != nil {
 			return nil, err
 		}
-		if other := s.find(d.URL + "|" + d.Version); other != nil {
-			return nil, fmt.Errorf("%s|%s is defined twice", d.URL, d.Version)
+		if s.exact(r) != nil {
+			return nil, fhir.Errorf(fhir.Duplicate, "%s|%s is defined twice", shownURL(d.URL), shownVersion(d.Version))
 		}
 		s.list = append(s.list, d)
 		s.byURL[d.URL] = append(s.byURL[d.URL], d)
@@ -67,21 +72,21 @@ func newDefinition(defs *definitions.Definitions, r fhir.Resource) (*definition,
 		URL: root.Get("url").Text(), Type: root.Get("type").Text(),
 		Version: root.Get("version").Text(), Title: root.Get("title").Text(), JSON: r.JSON(),
 	}}
-	name := d.URL
-	if name == "" {
-		name = root.Get("id").Text()
+	refuse := func(text string) (*definition, error) {
+		return nil, fhir.Errorf(fhir.Invalid, "%s: %s", shownURL(d.URL), text)
 	}
+	typ := defs.Type(d.Type)
 	switch {
-	case r.Type() != "StructureDefinition" || d.URL == "" || strings.ContainsAny(d.URL, "|#"):
-		return nil, fmt.Errorf("%s: expected a StructureDefinition with a url", name)
+	case r.Type() != "StructureDefinition" || d.URL == "" || strings.ContainsAny(d.URL, "|# \t\r\n") || strings.ContainsAny(d.Version, "|# \t\r\n"):
+		return refuse("expected a StructureDefinition with a url")
 	case root.Get("kind").Text() == "logical":
-		return nil, fmt.Errorf("%s: a logical model describes no document", name)
+		return refuse("a logical model describes no document")
 	case root.Get("abstract").Text() == "true":
-		return nil, fmt.Errorf("%s: an abstract type has no documents of its own", name)
-	case root.Get("derivation").Text() == "specialization" || defs.Type(d.Type) == nil || defs.Type(d.Type).Abstract:
-		return nil, fmt.Errorf("%s: expected a constraint on a type of R4", name)
+		return refuse("an abstract type has no documents of its own")
+	case root.Get("derivation").Text() == "specialization" || typ == nil || typ.Abstract:
+		return refuse("expected a constraint on a type of R4 that is not abstract")
 	case d.URL == r4Base+d.Type:
-		return nil, fmt.Errorf("%s: R4's own type may not be replaced", name)
+		return refuse("R4's own type may not be replaced")
 	}
 	return d, nil
 }
@@ -102,15 +107,22 @@ func (s *shelf) find(canonical string) *definition {
 	return nil
 }
 
+// exact returns the definition made of a resource.
+func (s *shelf) exact(r fhir.Resource) *definition {
+	url, version := r.Root().Get("url").Text(), r.Root().Get("version").Text()
+	for _, d := range s.byURL[url] {
+		if d.Version == version {
+			return d
+		}
+	}
+	return nil
+}
+
 // structure returns the snapshot of a definition.
 func (s *shelf) structure(d *definition) (*snapshot.Structure, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	canonical := d.URL
-	if d.Version != "" {
-		canonical += "|" + d.Version
-	}
-	return s.library.Make(canonical)
+	return s.library.Make(d.canonical())
 }
 
 // typeStructure returns the snapshot of one of R4's own types, or nil.
@@ -185,3 +197,19 @@ func comparePart(x, y string) int {
 }
 
 func isNumber(s string) bool { return s != "" && strings.Trim(s, "0123456789") == "" }
+
+// shownURL and shownVersion show what a definition calls itself, unless it is too
+// strange to be shown.
+func shownURL(s string) string {
+	if s == "" || len(s) > 300 || !isURI(s) {
+		return "a definition"
+	}
+	return s
+}
+
+func shownVersion(s string) string {
+	if len(s) > 64 || strings.ContainsAny(s, " \t\r\n") {
+		return "?"
+	}
+	return s
+}
