@@ -45,6 +45,10 @@ const (
 	ruleSimpleQuantity   = "sqty-1"
 	ruleSNOMED           = "snomed"
 	ruleTarget           = "reference-target"
+	ruleSexApart         = "tr-sex-apart"
+	ruleSpecialty        = "tr-specialty"
+	ruleSignpostTask     = "tr-signpost-task"
+	ruleTextLength       = "tr-text-length"
 	ruleType             = "type"
 	ruleUCUM             = "ucum"
 	ruleUnchecked        = "terminology-unchecked"
@@ -105,6 +109,10 @@ var remedies = map[string]remedy{
 	ruleSimpleQuantity:   {hint: "Leave comparator out: this quantity must be exact.", at: "Quantity"},
 	ruleSNOMED:           {hint: "Copy the whole SNOMED CT identifier again; spreadsheets shorten long numbers.", at: "Coding.code"},
 	ruleTarget:           {hint: "Refer to a resource of one of the types named."},
+	ruleSexApart:         {hint: "Send the sex as an Observation with a restricted label, or leave it out."},
+	ruleSpecialty:        {hint: "Leave the specialty out and name the service in text."},
+	ruleSignpostTask:     {hint: "Leave the Task out, or refer instead of signposting."},
+	ruleTextLength:       {hint: "Shorten it where that loses nothing."},
 	ruleType:             {hint: "Write the value as the JSON kind that the message names."},
 	ruleUCUM:             {hint: "Write the unit as UCUM has it, such as kg, mm[Hg] or /min; put words for people in unit.", at: "Quantity.code"},
 	ruleUnchecked:        {hint: "Check the code by hand, or send the document again when the terminology server is back."},

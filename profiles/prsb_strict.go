@@ -124,17 +124,17 @@ func (s *referral) advise(rule, at, text, expected, found, hint string) {
 // guidance checks what the guidance says of items that are there.
 func (s *referral) guidance() {
 	if p := s.person(); p.Get("gender").Exists() && hasExtension(p, birthSex) {
-		s.advise("tr-sex-apart", "Patient.extension",
+		s.advise(ruleSexApart, "Patient.extension",
 			"sex and gender together can reveal a gender reassignment (Gender Recognition Act 2004, section 22)",
 			"sex held apart, labelled restricted", "both on the Patient", "Send the sex as an Observation with a restricted label, or leave it out.")
 	}
 	if s.any("HealthcareService", hasSpecialty) {
-		s.advise("tr-specialty", "HealthcareService.specialty",
+		s.advise(ruleSpecialty, "HealthcareService.specialty",
 			"there is no specialty for social prescribing, and PRSB asks to leave it out",
 			"the service in words", "a specialty", "Leave the specialty out and name the service in text.")
 	}
 	if s.any("Task", s.fulfilsSignpost) {
-		s.advise("tr-signpost-task", "Task.focus",
+		s.advise(ruleSignpostTask, "Task.focus",
 			"a signpost is not a referral: nothing is sent and nobody answers, so no Task follows it",
 			"a request that is a referral", "a signpost", "Leave the Task out, or refer instead of signposting.")
 	}
@@ -183,7 +183,7 @@ func (s *referral) lengths() {
 			}
 			seen[at] = true
 			most := strconv.Itoa(l.most) + " characters"
-			s.issues = append(s.issues, fhir.Issue{Severity: fhir.SeverityWarning, Code: fhir.TooLong, Rule: "tr-text-length", Expression: at,
+			s.issues = append(s.issues, fhir.Issue{Severity: fhir.SeverityWarning, Code: fhir.TooLong, Rule: ruleTextLength, Expression: at,
 				Text:     "longer than the " + most + " that PRSB's model prints; it is kept whole, but other systems may cut it",
 				Expected: "at most " + most, Found: "a longer text", Profile: prsbLine, Hint: "Shorten it where that loses nothing."})
 		}
