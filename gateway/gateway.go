@@ -198,7 +198,8 @@ func (g *Gateway) connectTerminology(v *profiles.Validator, by *criteria) error 
 func profilesByType(list []profiles.Profile) map[string][]string {
 	out := map[string][]string{}
 	for _, p := range list {
-		out[p.Type] = append(out[p.Type], p.URL)
+		canonical := fhir.Canonical{URL: p.URL, Version: p.Version} // several versions stand side by side
+		out[p.Type] = append(out[p.Type], canonical.String())
 	}
 	return out
 }

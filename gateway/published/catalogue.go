@@ -71,7 +71,8 @@ func (c *Catalogue) of(typ string) []item {
 		for _, o := range s.make() {
 			s.items = append(s.items, c.item(typ, o))
 		}
-		slices.SortFunc(s.items, func(a, b item) int { return strings.Compare(a.Key.ID, b.Key.ID) })
+		slices.SortStableFunc(s.items, func(a, b item) int { return strings.Compare(a.Key.ID, b.Key.ID) })
+		s.items = slices.CompactFunc(s.items, func(a, b item) bool { return a.Key.ID == b.Key.ID }) // a user's own may take an id of ours
 		s.params = map[string]bool{"_id": true, "_lastUpdated": true}
 		for _, it := range s.items {
 			for _, e := range it.index {

@@ -139,6 +139,9 @@ How to read them: *How many* gives the least and the most, so that 1..1 is manda
 A **must** element is one that every system must be able to fill and to use when it is there; it may still be absent.
 An **error** refuses a document; a **warning** is passed on with it.
 
+A gateway serves each of them to programs as well: the definition with its snapshot at ` + "`/fhir/StructureDefinition`" + `, found by
+its ` + "`url` and `version`" + `, and a JSON Schema at ` + "`/schemas/`" + ` to check a document by before it is sent.
+
 `
 
 func (w *writer) group(title, text string, in func(*snapshot.Structure) bool) {

@@ -163,6 +163,8 @@ func TestGenerate(t *testing.T) {
 		{"a slice of a choice", "Observation", "Observation", elements("Observation.value[x]:valueQuantity", `"min":1`), "Observation.value[x]:valueQuantity", "Observation.value[x]:valueQuantity 1..1 Quantity"},
 		{"leaves the other types", "Patient", "Patient", elements("Patient.deceased[x]:deceasedBoolean", ""), "Patient.deceased[x]", "Patient.deceased[x] 0..1 boolean dateTime [{type $this}] falseopen"},
 		{"the short form of it does not", "Patient", "Patient", elements("Patient.deceasedBoolean", `"min":1`), "Patient.deceased[x]", "Patient.deceased[x] 0..1 boolean [{type $this}] falseclosed"},
+		{"unless the types are listed", "Observation", "Observation", elements("Observation.value[x]", `"type":[{"code":"string"},{"code":"Quantity"}]`, "Observation.valueQuantity.code", `"min":1`),
+			"Observation.value[x]", "Observation.value[x] 0..1 string Quantity [{type $this}] falseopen"},
 		{"and makes the same slice", "Observation", "Observation", elements("Observation.valueQuantity.code", `"min":1,"fixedCode":"kg"`), "Observation.value[x]:valueQuantity.code", `Observation.value[x]:valueQuantity.code 1..1 code ="kg"`},
 		{"a choice of one type is walked into", "Observation", "Observation", elements("Observation.value[x]", `"type":[{"code":"Quantity"}]`, "Observation.value[x].unit", `"min":1`), "Observation.value[x].unit", "Observation.value[x].unit 1..1 string"},
 		{"all types of a choice have extensions", "Observation", "Observation", elements("Observation.value[x].extension", `"max":"0"`), "Observation.value[x].extension", "Observation.value[x].extension 0..0 Extension"},
@@ -462,6 +464,38 @@ func TestSnapshotOnly(t *testing.T) {
 			if got := at(t, s, tt.id).String(); got != tt.want {
 				t.Errorf("%s: got %s, want %s", tt.name, got, tt.want)
 			}
+		}
+	}
+}
+
+// TestPublish publishes what has a source, and keeps what its author wrote.
+func TestPublish(t *testing.T) {
+	if _, err := Base(definitions.R4(), "Patient").Publish(); err == nil {
+		t.Error("a type of R4 was published")
+	}
+	r := profile(t, "p", "Patient", "https://unknown.example/base", elements("Patient", "", "Patient.name", `"min":1,"max":"*"`))
+	r, err := fhir.Decode([]byte(strings.Replace(string(r.JSON()), `"differential"`, `"text":{"status":"generated","div":"<div>old</div>"},"snapshot"`, 1)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := must(t, r).PublishWith("<div>new</div>")
+	if err != nil {
+		t.Fatal(err)
+	}
+	doc, err := fhir.Decode(b)
+	if err != nil {
+		t.Fatalf("%v\n%s", err, b)
+	}
+	root := doc.Root()
+	if got := root.At("text", "div").Text(); got != "<div>new</div>" || strings.Contains(string(b), "old") {
+		t.Errorf("the narrative is %s", got)
+	}
+	if n := root.At("snapshot", "element").Len(); n != len(Base(definitions.R4(), "Patient").Elements) {
+		t.Errorf("%d elements", n)
+	}
+	for _, key := range []string{"url", "version", "baseDefinition"} {
+		if string(root.Get(key).Raw()) != string(r.Root().Get(key).Raw()) {
+			t.Errorf("%s was changed", key)
 		}
 	}
 }

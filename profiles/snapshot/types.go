@@ -175,9 +175,14 @@ func (g *generator) ownHead(canonical string) *Structure {
 }
 
 // narrowChoices restricts each choice that the differential names by types
-// (valueQuantity) to these and to the types of its other slices.
+// (valueQuantity) to these and to the types of its other slices, as the
+// snapshots of R4's own profiles do. Where the differential lists the types of
+// the choice itself, that list stands.
 func (g *generator) narrowChoices() {
 	for n, codes := range g.shorts {
+		if n.el.By == g.s.Canonical() && n.el.Diff.Get("type").Exists() {
+			continue
+		}
 		for _, s := range n.slices {
 			codes = append(codes, typeCodes(s.el.Types)...)
 		}
