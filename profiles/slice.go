@@ -35,8 +35,6 @@ type slice struct {
 	name  string
 	check *check
 	tests []test
-	// conform is set where nothing tells the slices apart but their rules.
-	conform bool
 }
 
 // A test is what one discriminator asks of the members of a slice.
@@ -159,10 +157,7 @@ func (c *compiler) tests(one *slice, so *outline, s *slicing) error {
 		}
 	}
 	if len(one.tests) == 0 {
-		if len(s.by) > 0 {
-			return fmt.Errorf("nothing in the slice says by what its members are known")
-		}
-		one.conform = true
+		return fmt.Errorf("nothing in the slice says by what its members are known")
 	}
 	return nil
 }

@@ -72,9 +72,6 @@ func (w *walk) slicing(s *slicing, it datum) int {
 }
 
 func (w *walk) isMember(one *slice, it datum) bool {
-	if one.conform {
-		return w.tries(func() { w.apply(one.check, it) })
-	}
 	for i := range one.tests {
 		if !w.meets(&one.tests[i], it) {
 			return false
@@ -158,6 +155,9 @@ func (w *walk) meets(t *test, it datum) bool {
 	if len(t.path) == 0 {
 		return w.holdsAny(t, it)
 	}
+	if k := t.any[0].check; k != nil && k.slicing != nil {
+		return w.meetsTogether(t, k, it)
+	}
 	if len(t.path) > 1 || t.path[0].kind != toChild {
 		met, found := false, false
 		w.walkTo(t.path, it, func(to datum) bool {
@@ -176,6 +176,21 @@ func (w *walk) meets(t *test, it datum) bool {
 	}
 	w.items = w.items[:start]
 	return met || n == 0 && t.absent()
+}
+
+// meetsTogether reports whether all that a test's path leads to follows the
+// slices that the element there is divided into.
+func (w *walk) meetsTogether(t *test, k *check, it datum) bool {
+	var all []datum
+	w.walkTo(t.path, it, func(to datum) bool {
+		all = append(all, to)
+		return false
+	})
+	return len(all) > 0 && w.tries(func() {
+		start := len(w.items)
+		w.items = append(w.items, all...)
+		w.list(k, it, start)
+	})
 }
 
 // absent reports whether a test is met by nothing.

@@ -208,6 +208,15 @@ func TestSlicing(t *testing.T) {
 			{`,"contact":[{"gender":"female","name":{"text":"x"}}]`, ""},
 			{`,"contact":[{"name":{"text":"x"}}]`, "p#Patient.contact@Patient.contact[0]"},
 		}},
+		{"by what slices below it fix", "Observation", []string{
+			`{"id":"Observation.category","path":"Observation.category","slicing":{"discriminator":[{"type":"value","path":"coding"}],"rules":"open"}}`,
+			`{"id":"Observation.category:k","path":"Observation.category","sliceName":"k","min":1}`,
+			`{"id":"Observation.category:k.coding","path":"Observation.category.coding","slicing":{"discriminator":[{"type":"value","path":"system"}],"rules":"open"}}`,
+			`{"id":"Observation.category:k.coding:one","path":"Observation.category.coding","sliceName":"one","min":1}`,
+			`{"id":"Observation.category:k.coding:one.system","path":"Observation.category.coding.system","min":1,"fixedUri":"urn:k"}`}, nil, []featureCase{
+			{obs + `,"category":[{"coding":[{"system":"urn:x","code":"x"}]},{"coding":[{"system":"urn:y","code":"x"},{"system":"urn:k","code":"x"}]}]`, ""},
+			{obs + `,"category":[{"coding":[{"system":"urn:x","code":"x"}]}]`, "p#Observation.category:k@Observation.category"},
+		}},
 		{"deep in a datatype", "Patient", []string{byValue, strings.Replace(sliceA, `"min":1`, `"min":0`, 1), sliceAS,
 			`{"id":"Patient.identifier:a.type","path":"Patient.identifier.type","min":1}`,
 			`{"id":"Patient.identifier:a.type.coding","path":"Patient.identifier.type.coding","min":1}`,

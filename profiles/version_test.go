@@ -88,31 +88,40 @@ func TestOursStayDefault(t *testing.T) {
 	}
 }
 
-// TestManySlices holds that trying slices one within another stays within
-// bounds.
+// TestManySlices holds that trying slices one within another, each known by what
+// is fixed far below it, stays within bounds.
 func TestManySlices(t *testing.T) {
 	var elements []string
+	const depth = 12
 	id := "Questionnaire"
-	for range 12 {
-		id += ".item"
-		elements = append(elements, fmt.Sprintf(`{"id":%q,"path":%q,"slicing":{"rules":"open"}}`, id, pathOfID(id)),
-			fmt.Sprintf(`{"id":"%s:a","path":%q,"sliceName":"a"}`, id, pathOfID(id)),
-			fmt.Sprintf(`{"id":"%s:a.text","path":"%s.text","min":1}`, id, pathOfID(id)))
-		id += ":a"
+	for range depth {
+		path := pathOfID(id + ".item")
+		elements = append(elements, fmt.Sprintf(`{"id":"%s.item","path":%q,"slicing":{"rules":"closed","discriminator":[{"type":"value","path":"item"}]}}`, id, path),
+			fmt.Sprintf(`{"id":"%s.item:a","path":%q,"sliceName":"a","min":1}`, id, path))
+		id += ".item:a"
 	}
+	elements = append(elements, fmt.Sprintf(`{"id":"%s.item","path":"%s.item"}`, id, pathOfID(id)),
+		fmt.Sprintf(`{"id":"%s.item.prefix","path":"%s.item.prefix","fixedString":"x"}`, id, pathOfID(id)))
 	v, err := NewWith(definitionOf(t, "p", "Questionnaire", "", elements...))
 	if err != nil {
 		t.Fatal(err)
 	}
 	doc := `{"resourceType":"Questionnaire","status":"draft"`
 	for i := range 20 {
-		doc += fmt.Sprintf(`,"item":[{"linkId":"%d","type":"group","text":"x"`, i)
+		doc += fmt.Sprintf(`,"item":[{"linkId":"%d","type":"group","text":"x","prefix":"x"`, i)
 	}
 	r, err := fhir.Decode([]byte(doc + strings.Repeat("}]", 20) + "}"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	v.Validate(r, Options{BaseOnly: true, Profiles: []string{"http://a.example/p"}})
+	w := newWalk(v, Options{BaseOnly: true, Profiles: []string{"http://a.example/p"}})
+	w.size, w.visits = r.Root().Tree().Size(), freeVisits
+	w.resourceAt(r.Root(), false)
+	if w.effort > w.mayTry()+1000 {
+		t.Errorf("%d checks were applied", w.effort)
+	}
+	t.Logf("%d checks were applied", w.effort)
+	w.release()
 }
 
 func pathOfID(id string) string { return strings.ReplaceAll(id, ":a", "") }
