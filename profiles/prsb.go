@@ -19,11 +19,23 @@ import "trellis.example/fhir"
 // A part may be a Bundle: its entries are parts, and references to their
 // fullUrls are followed; pass the Bundle itself, not its entries, where they
 // refer to each other by urn:uuid. What a literal reference (Patient/1) names
-// outside the parts is taken to be held, and judged, where it is. A referral that is no longer asked for (revoked,
-// completed, entered in error), a signpost, and parts without a ServiceRequest
-// have no issues. What a sender cannot know is never filled in.
+// outside the parts is taken to be held, and judged, where it is. A referral
+// that is no longer asked for (revoked, completed, entered in error), a
+// signpost, and parts without a ServiceRequest have no issues. What a sender
+// cannot know is never filled in.
 func (v *Validator) Referral(parts []fhir.Resource) []fhir.Issue {
+	return v.ReferralUnder(parts, nil)
+}
+
+// ReferralUnder is [Validator.Referral] for a sender whose agreement names
+// profiles, as in [Options]: [Strict] or [StrictBundle] among them counts as if
+// the referral claimed it.
+func (v *Validator) ReferralUnder(parts []fhir.Resource, agreed []string) []fhir.Issue {
 	s := referral{byAddress: map[string]int{}}
+	for _, c := range agreed {
+		url := fhir.ParseCanonical(c).URL
+		s.strict = s.strict || url == Strict || url == StrictBundle
+	}
 	for _, p := range parts {
 		s.add(p)
 	}
@@ -209,80 +221,6 @@ func hasIdentifier(list fhir.Value) bool {
 		}
 	}
 	return false
-}
-
-// sourceOfRequest is the UK Core extension that names the referring service.
-const sourceOfRequest = "https://fhir.hl7.org.uk/StructureDefinition/Extension-UKCore-SourceOfServiceRequest"
-
-// referrer checks the four mandatory items of the referrer, wherever the
-// requester's type lets them stand. A person who refers themselves is named by
-// the Patient and has neither service nor organisation.
-func (s *referral) referrer() {
-	req := s.request.Get("requester")
-	v, typ := s.resolve(s.request, req)
-	if !req.Exists() {
-		s.missing("prsb-referrer")
-		return
-	}
-	if typ == "Patient" || typ == "RelatedPerson" {
-		return
-	}
-	f := s.facts(v, typ)
-	f.name = f.name || req.Get("display").Text() != ""
-	f.service = f.service || hasExtension(s.request, sourceOfRequest)
-	for _, m := range []struct {
-		ok   bool
-		rule string
-	}{
-		{f.name, "prsb-referrer-name"},
-		{f.service, "prsb-referrer-service"},
-		{f.organisation, "prsb-referrer-organisation"},
-		{f.contact, "prsb-referrer-contact"},
-	} {
-		if !m.ok {
-			s.missing(m.rule)
-		}
-	}
-}
-
-// facts are PRSB's referrer details as far as they are given.
-type facts struct{ name, service, organisation, contact bool }
-
-func (s *referral) facts(v fhir.Value, typ string) facts {
-	if !v.Exists() && typ != "" {
-		return facts{true, true, true, true} // held elsewhere, and judged there
-	}
-	f := facts{contact: v.Get("telecom").Len() > 0}
-	switch typ {
-	case "Practitioner":
-		f.name = v.Get("name").Len() > 0
-		s.roles(v, &f)
-	case "Organization":
-		f.organisation = v.Get("name").Exists() || hasIdentifier(v.Get("identifier"))
-	case "PractitionerRole":
-		who, _ := s.resolve(v, v.Get("practitioner"))
-		org, _ := s.resolve(v, v.Get("organization"))
-		f.name = who.Get("name").Len() > 0 || v.At("practitioner", "display").Exists() || literal(v.Get("practitioner")) && !who.Exists()
-		f.organisation = v.Get("organization").Exists()
-		f.service = v.Get("healthcareService").Exists() || v.Get("specialty").Exists() || v.Get("code").Exists()
-		f.contact = f.contact || who.Get("telecom").Len() > 0 || org.Get("telecom").Len() > 0
-	}
-	return f
-}
-
-// roles adds what the practitioner's roles among the parts say: BaRS names the
-// Practitioner as requester and sends the role beside it.
-func (s *referral) roles(practitioner fhir.Value, f *facts) {
-	for _, p := range s.parts {
-		if p.typ != "PractitionerRole" {
-			continue
-		}
-		if who, _ := s.resolve(p.v, p.v.Get("practitioner")); who == practitioner {
-			r := s.facts(p.v, p.typ)
-			f.service, f.organisation = f.service || r.service, f.organisation || r.organisation
-			f.contact = f.contact || r.contact
-		}
-	}
 }
 
 // literal reports whether a reference names a resource that lies outside the

@@ -126,6 +126,20 @@ func TestGuidance(t *testing.T) {
 	}
 }
 
+// TestAgreement holds that an agreement counts as a claim.
+func TestAgreement(t *testing.T) {
+	v := newValidator(t)
+	parts := []fhir.Resource{referralBundle(t, map[string]string{"risk": ""}, "")}
+	for _, tt := range []struct {
+		agreed []string
+		want   bool
+	}{{nil, false}, {[]string{Base + "referral"}, false}, {[]string{Base + "Task", Strict + "|1.1.0"}, true}, {[]string{StrictBundle}, true}} {
+		if got := fhir.Faults(v.ReferralUnder(parts, tt.agreed)) != nil; got != tt.want {
+			t.Errorf("%v: refused %t", tt.agreed, got)
+		}
+	}
+}
+
 // TestRulesAreDocumented keeps docs/prsb.md and the code together.
 func TestRulesAreDocumented(t *testing.T) {
 	doc, err := os.ReadFile("../docs/prsb.md")
