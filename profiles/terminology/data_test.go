@@ -4,6 +4,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -221,6 +222,36 @@ func TestSetsByName(t *testing.T) {
 		t.Error("England's list is held, that of Wales is not")
 	}
 }
+
+// TestBoundSetsAreHeld finds each value set of ours that a profile binds or a
+// questionnaire answers with.
+func TestBoundSetsAreHeld(t *testing.T) {
+	s := ours(t)
+	n := 0
+	for _, pattern := range []string{"../data/*/*.json", "../data/*/*/*.json"} {
+		files, err := filepath.Glob(pattern)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, f := range files {
+			b, err := os.ReadFile(f)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, m := range boundSet.FindAllSubmatch(b, -1) {
+				n++
+				if s.Set(string(m[1])) == nil {
+					t.Errorf("%s: no value set %s", f, m[1])
+				}
+			}
+		}
+	}
+	if n < 20 {
+		t.Errorf("only %d bindings seen", n)
+	}
+}
+
+var boundSet = regexp.MustCompile(`"(?:valueSet|answerValueSet)": "(https://trellis\.example/[^"]*|http://[^"]*hl7\.org/[^"]*)"`)
 
 // TestMapsCoverTheirSource checks that a map decides every code of its source,
 // if only by saying that there is no match.
