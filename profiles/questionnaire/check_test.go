@@ -124,7 +124,11 @@ func TestAnswers(t *testing.T) {
 		{`"type":"choice",` + set, `{"valueCoding":{"system":"s","code":"in"}}`, ""},
 		{`"type":"choice",` + set, `{"valueCoding":{"system":"s","code":"out"}}`, "q-value-set item[0].answer[0].valueCoding"},
 		{`"type":"choice","answerValueSet":"#open"`, `{"valueCoding":{"system":"s","code":"in"}}`, ""},
-		{`"type":"choice","answerValueSet":"#open"`, `{"valueCoding":{"system":"s","code":"out"}}`, "~q-undecided item[0].answer[0].valueCoding"},
+		{`"type":"choice","answerValueSet":"#open"`, `{"valueCoding":{"system":"t","code":"any"}}`, "~q-undecided item[0].answer[0].valueCoding"},
+		{`"type":"choice","answerValueSet":"#open"`, `{"valueCoding":{"system":"s","code":"out"}}`, "q-value-set item[0].answer[0].valueCoding"},
+		{`"type":"choice","answerValueSet":"#without"`, `{"valueCoding":{"system":"s","code":"in"}}`, ""},
+		{`"type":"choice","answerValueSet":"#without"`, `{"valueCoding":{"system":"s","code":"not"}}`, "q-value-set item[0].answer[0].valueCoding"},
+		{`"type":"choice","answerValueSet":"#without"`, `{"valueCoding":{"system":"t","code":"x"}}`, "~q-undecided item[0].answer[0].valueCoding"},
 		{`"type":"choice","answerValueSet":"#expanded"`, `{"valueCoding":{"system":"s","code":"deep"}}`, ""},
 		{`"type":"choice","answerValueSet":"#expanded"`, `{"valueCoding":{"system":"s","code":"head"}}`, "q-value-set item[0].answer[0].valueCoding"},
 		{`"type":"choice","answerValueSet":"http://unknown.example"`, `{"valueCoding":{"system":"s","code":"x"}}`, "~q-undecided item[0].answer[0].valueCoding"},
@@ -167,6 +171,8 @@ func TestAnswers(t *testing.T) {
 	}
 	contained := `"contained":[{"resourceType":"ValueSet","id":"vs","compose":{"include":[{"system":"s","concept":[{"code":"in"}]}]}},
 		{"resourceType":"ValueSet","id":"open","compose":{"include":[{"system":"s","concept":[{"code":"in"}]},{"system":"t"}]}},
+		{"resourceType":"ValueSet","id":"without","compose":{"include":[{"system":"s","concept":[{"code":"in"},{"code":"not"}]},{"system":"t","concept":[{"code":"x"}]}],
+			"exclude":[{"system":"s","concept":[{"code":"not"}]},{"system":"t","filter":[{"property":"p","op":"is-a","value":"y"}]}]}},
 		{"resourceType":"ValueSet","id":"expanded","expansion":{"contains":[{"system":"s","code":"head","abstract":true,"contains":[{"system":"s","code":"deep"}]}]}}]`
 	for _, tt := range tests {
 		got := judge(t, form(`{"linkId":"a",`+tt.item+`}`, contained), response(`{"linkId":"a","answer":[`+tt.answers+`]}`, ""))

@@ -41,6 +41,7 @@ const (
 	maxOptions  = 100_000 // of all items together
 	maxChain    = 1_000   // conditions that depend on each other
 	maxFaults   = 400
+	maxOther    = 16      // value sets that a contained one includes
 	maxCompared = 200_000 // rows and items of totals together
 )
 

@@ -152,8 +152,11 @@ type set struct {
 	held      *terminology.Set   // nil: contained, or not held at all
 	codes     codes              // contained: those listed
 	other     []*terminology.Set // contained: sets it includes
-	open      bool               // contained: it includes what cannot be listed here
-	known     bool               // false: not held
+	open      bool               // contained: it may hold any code besides
+	// systems and excludes: contained, code systems of which codes that are not
+	// listed may be in, or those listed may be out.
+	systems, excludes map[string]bool
+	known             bool // false: not held
 }
 
 // has reports whether a Coding is in the set.
@@ -164,10 +167,17 @@ func (s *set) has(v code) terminology.Answer {
 	case s.held != nil:
 		return s.held.Has(v.system, v.code)
 	}
-	if _, ok := s.codes.of[v]; ok {
+	_, listed := s.codes.of[v]
+	switch {
+	case s.excludes[v.system] || s.open && !listed:
+		return terminology.Unknown
+	case listed:
 		return terminology.Yes
 	}
 	answer := terminology.No
+	if s.systems[v.system] {
+		answer = terminology.Unknown
+	}
 	for _, o := range s.other {
 		switch o.Has(v.system, v.code) {
 		case terminology.Yes:
@@ -175,9 +185,6 @@ func (s *set) has(v code) terminology.Answer {
 		case terminology.Unknown:
 			answer = terminology.Unknown
 		}
-	}
-	if s.open {
-		return terminology.Unknown
 	}
 	return answer
 }
@@ -235,7 +242,9 @@ func (c *compiler) contained(s *set, v fhir.Value) {
 	for in := range compose.Get("include").Items() {
 		c.include(s, in)
 	}
-	s.open = s.open || compose.Get("exclude").Exists()
+	for ex := range compose.Get("exclude").Items() {
+		c.exclude(s, ex)
+	}
 }
 
 func (c *compiler) expansion(s *set, list fhir.Value) {
@@ -247,25 +256,53 @@ func (c *compiler) expansion(s *set, list fhir.Value) {
 	}
 }
 
-// include reads one include. Codes taken by filter, whole code systems and
-// intersections of sets are left open.
+// include reads one include. Codes taken by filter, and whole code systems, leave
+// open what belongs to the system; intersections of sets leave all open.
 func (c *compiler) include(s *set, in fhir.Value) {
-	concepts, sets := in.Get("concept"), in.Get("valueSet")
+	system, concepts, sets := in.Get("system").Text(), in.Get("concept"), in.Get("valueSet")
 	switch {
 	case concepts.Exists() && !sets.Exists():
 		for con := range concepts.Items() {
-			c.member(s, in.Get("system").Text(), con)
+			c.member(s, system, con)
 		}
-	case sets.Len() == 1 && !in.Get("system").Exists() && c.sets != nil:
-		held := c.sets(sets.First().Text())
-		if held == nil {
-			s.open = true
+	case system != "":
+		s.systems = mark(s.systems, system)
+	case sets.Len() == 1 && c.sets != nil:
+		if held := c.sets(sets.First().Text()); held != nil && len(s.other) < maxOther {
+			s.other = append(s.other, held)
 			return
 		}
-		s.other = append(s.other, held)
+		s.open = true
 	default:
 		s.open = true
 	}
+}
+
+// exclude takes out the codes listed; where others may be out, what belongs to
+// the system is left open.
+func (c *compiler) exclude(s *set, ex fhir.Value) {
+	system, concepts := ex.Get("system").Text(), ex.Get("concept")
+	switch {
+	case concepts.Exists() && !ex.Get("valueSet").Exists():
+		for con := range concepts.Items() {
+			delete(s.codes.of, code{system: system, code: con.Get("code").Text()})
+		}
+		if s.systems[system] || len(s.other) > 0 {
+			s.excludes = mark(s.excludes, system)
+		}
+	case system != "":
+		s.excludes = mark(s.excludes, system)
+	default:
+		s.open, s.codes.of = true, nil
+	}
+}
+
+func mark(set map[string]bool, name string) map[string]bool {
+	if set == nil {
+		set = map[string]bool{}
+	}
+	set[name] = true
+	return set
 }
 
 // member adds a code of a contained set, with its ordinal value.
