@@ -68,7 +68,7 @@ func severity(c snapshot.Constraint) string {
 func (w *writer) slices() {
 	var divided []*snapshot.Element
 	for _, e := range w.changed() {
-		if e.Slicing != nil && w.sliced(e) {
+		if e.Slicing != nil && w.sliced(e) && (e.Slicing.Rules != "open" || !strings.HasSuffix(e.Path, "xtension")) { // by url, as all extensions are
 			divided = append(divided, e)
 		}
 	}
