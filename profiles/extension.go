@@ -102,7 +102,7 @@ func (w *walk) extensionPlace(v fhir.Value, p *profile) {
 		w.add(v, "", fhir.Issue{Severity: fhir.SeverityError, Code: fhir.Extension, Rule: ruleContext, Profile: line,
 			Text: "this extension may not stand here", Expected: "the extension on " + contextText(r.contexts), Found: "the extension on another element"})
 	}
-	w.contextInvariants(holder, p, line)
+	w.contextInvariants(holder, v, p, line)
 }
 
 func (w *walk) misplaced(v fhir.Value, line, text, expect, found string) {

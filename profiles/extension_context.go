@@ -147,7 +147,7 @@ func restMatches(expression, prefix string, below []level) bool {
 
 // contextInvariants evaluates what an extension's definition asks of the element
 // that holds it.
-func (w *walk) contextInvariants(holder fhir.Value, p *profile, line string) {
+func (w *walk) contextInvariants(holder, extension fhir.Value, p *profile, line string) {
 	if len(p.extension.invariants) == 0 {
 		return
 	}
@@ -161,6 +161,7 @@ func (w *walk) contextInvariants(holder fhir.Value, p *profile, line string) {
 		r, err := w.v.nodes.invariant(rule{key: ruleContextInvariant, human: "what holds this extension does not meet the extension's own condition",
 			expression: expression, line: line}, t.Path)
 		if err == nil {
+			r.extension = extension
 			w.rules(holder, []rule{r})
 		}
 	}

@@ -16,7 +16,7 @@ func (w *walk) rules(v fhir.Value, list []rule) {
 			w.foreignRule(v, r)
 			continue
 		}
-		ok, err := r.path.Holds(v, path.Context{Resource: w.resource, Root: w.root, Finder: w, Visits: &w.visits})
+		ok, err := r.path.Holds(v, path.Context{Resource: w.resource, Root: w.root, Extension: r.extension, Finder: w, Visits: &w.visits})
 		switch {
 		case err != nil:
 			w.broken(v, r, fhir.Processing, "the document has too many values to check this rule")

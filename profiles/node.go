@@ -56,6 +56,7 @@ type rule struct {
 	warning    bool
 	path       *path.Path
 	foreign    *foreign                         // instead of path, in definitions of a user
+	extension  fhir.Value                       // %extension in the condition of an extension
 	sure       func(w *walk, v fhir.Value) bool // nil, or whether it needs no evaluation
 }
 

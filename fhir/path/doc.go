@@ -21,7 +21,8 @@
 // endsWith, matches, replaceMatches, replace, substring, indexOf, length, lower,
 // upper, trim, split, join, toInteger, toString, skip, take, exclude, subsetOf,
 // supersetOf, allTrue, anyTrue, allFalse, anyFalse, sum, min, max, avg, repeat,
-// resolve, $this, %resource, %rootResource, %context, %ucum. today() and now() are
+// resolve, $this, %resource, %rootResource, %context, %extension, %ucum.
+// today() and now() are
 // refused: a document is judged alike on every day.
 //
 // resolve() reads nothing but the document: it gives the contained resource or

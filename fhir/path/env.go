@@ -39,6 +39,7 @@ type item struct {
 type env struct {
 	stack                        []item
 	root, resource, rootResource item
+	extension                    fhir.Value // %extension
 	visits, limit                int
 	finder                       Finder // nil: the Bundle is searched
 	one                          bool   // of a repeating element only the first value is wanted

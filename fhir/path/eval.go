@@ -63,6 +63,11 @@ func (x rootExpr) eval(e *env, _ item) {
 		it = e.rootResource
 	case "%context":
 		it = e.root
+	case "%extension":
+		if it = (item{v: e.extension}); !it.v.Exists() {
+			return
+		}
+		it.t = definitions.R4().Table("Extension")
 	}
 	if it.t == nil {
 		it.t = tableOf(it.v)

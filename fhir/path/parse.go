@@ -144,7 +144,7 @@ func (p *parser) variable(name string) (expr, error) {
 	switch name {
 	case "$this":
 		return thisExpr{}, nil
-	case "%resource", "%rootResource", "%context":
+	case "%resource", "%rootResource", "%context", "%extension":
 		return rootExpr{name}, nil
 	case "%ucum":
 		return literal{item{kind: kindString, s: "http://unitsofmeasure.org"}}, nil

@@ -113,6 +113,9 @@ func (p *Path) Count(v fhir.Value) int {
 // the value it is evaluated on.
 type Context struct {
 	Resource, Root fhir.Value
+	// Extension is %extension: what the condition of an extension on the element
+	// that holds it is about.
+	Extension fhir.Value
 	// Finder, when set, is asked for the entries that references name.
 	Finder Finder
 	// Visits, when set, is how many values the evaluations that share it may
@@ -139,7 +142,7 @@ func (p *Path) evaluate(v fhir.Value, in Context) (bool, error) {
 		e.resource = item{v: in.Resource} // their tables are looked up when asked for
 		e.rootResource = item{v: in.Root}
 	}
-	e.finder = in.Finder
+	e.finder, e.extension = in.Finder, in.Extension
 	if in.Visits != nil {
 		e.limit = min(e.limit, *in.Visits)
 	}

@@ -73,3 +73,29 @@ func TestCostlyTexts(t *testing.T) {
 		t.Errorf("err = %v", err)
 	}
 }
+
+// TestExtensionVariable holds what %extension stands for.
+func TestExtensionVariable(t *testing.T) {
+	r, err := fhir.Decode([]byte(`{"resourceType":"Patient","extension":[{"url":"a","valueInteger":3}]}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := Compile("%extension.value = 3", "Patient")
+	if err != nil {
+		t.Fatal(err)
+	}
+	x := r.Root().At("extension", 0)
+	if ok, err := p.Holds(r.Root(), Context{Extension: x}); !ok || err != nil {
+		t.Errorf("%t, %v", ok, err)
+	}
+	q, err := Compile("%extension.value = 4", "Patient")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if ok, _ := q.Holds(r.Root(), Context{Extension: x}); ok {
+		t.Error("the extension is not looked at")
+	}
+	if ok, _ := q.Holds(r.Root(), Context{}); !ok {
+		t.Error("nothing is no fault")
+	}
+}
