@@ -39,9 +39,9 @@ clients: build ## Run the FHIR clients of others against the binary (needs npm a
 
 ORACLE := $(CURDIR)/build/oracle
 oracle: build r4-examples ## Ask HL7's reference validator about examples, definitions and mutations (needs Java 17, Maven)
-	$(GO) run ./profiles/mutate/corpus -out $(ORACLE)/documents -official $(R4DIR)/package
+	$(GO) run ./profiles/mutate/corpus -out $(ORACLE)/documents -reference $(ORACLE)/definitions -official $(R4DIR)/package
 	cd conformance/oracle && MAVEN_OPTS=-Xmx3g mvn -q -B compile exec:java \
-		-Dexec.args="$(CURDIR)/profiles/data $(ORACLE)/documents $(ORACLE)/reference.ndjson"
+		-Dexec.args="$(ORACLE)/definitions $(ORACLE)/documents $(ORACLE)/reference.ndjson"
 	$(BIN) validate --json $(ORACLE)/documents > $(ORACLE)/trellis.json || test $$? -eq 1
 	$(GO) run ./conformance/oracle/compare -ours $(ORACLE)/trellis.json -root $(ORACLE)/documents \
 		-theirs $(ORACLE)/reference.ndjson -argued docs/divergences.md

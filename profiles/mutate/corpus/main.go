@@ -41,9 +41,14 @@ func main() {
 	official := flag.String("official", "", "folder of the official R4 examples")
 	ours := flag.String("examples", "profiles/examples", "folder of our profiles' examples")
 	defs := flag.String("definitions", "profiles/data", "folder of our definitions")
+	apart := flag.String("reference", "", "folder for the definitions in force, made anew: the reference validator takes one version of each")
 	n := flag.Int("mutations", 10_000, "how many broken documents to make")
 	flag.Parse()
-	if err := run(*out, *official, *ours, *defs, *n); err != nil {
+	err := run(*out, *official, *ours, *defs, *n)
+	if err == nil && *apart != "" {
+		err = inForce(*defs, *apart)
+	}
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "corpus:", err)
 		os.Exit(2)
 	}
@@ -143,6 +148,30 @@ func (c *corpus) mutate() error {
 	}
 	fmt.Printf("mutations: %d of %d documents\n", made, len(c.bases))
 	return nil
+}
+
+// inForce copies our definitions without the folders of earlier versions.
+func inForce(from, to string) error {
+	if err := os.RemoveAll(to); err != nil {
+		return err
+	}
+	c := &corpus{out: to}
+	return filepath.WalkDir(from, func(file string, d os.DirEntry, err error) error {
+		if err != nil || filepath.Ext(file) != ".json" && !d.IsDir() {
+			return err
+		}
+		if d.IsDir() {
+			if name := d.Name(); file != from && name[0] >= '0' && name[0] <= '9' {
+				return filepath.SkipDir
+			}
+			return nil
+		}
+		b, err := os.ReadFile(file) //nolint:gosec // below the folder given
+		if err != nil {
+			return err
+		}
+		return c.write(strings.ReplaceAll(strings.TrimPrefix(file, from), string(filepath.Separator), "-")[1:], b)
+	})
 }
 
 func (c *corpus) write(name string, b []byte) error {

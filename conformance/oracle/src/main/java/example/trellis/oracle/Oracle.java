@@ -12,7 +12,9 @@ import java.io.IOException;
 import java.io.PrintWriter;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.HashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
@@ -24,6 +26,8 @@ import org.hl7.fhir.common.hapi.validation.support.PrePopulatedValidationSupport
 import org.hl7.fhir.common.hapi.validation.support.SnapshotGeneratingValidationSupport;
 import org.hl7.fhir.common.hapi.validation.support.ValidationSupportChain;
 import org.hl7.fhir.common.hapi.validation.validator.FhirInstanceValidator;
+import org.hl7.fhir.instance.model.api.IBaseResource;
+import org.hl7.fhir.r4.model.Questionnaire;
 import org.hl7.fhir.r5.utils.validation.constants.BestPracticeWarningLevel;
 
 /**
@@ -40,9 +44,9 @@ public final class Oracle {
   private final FhirValidator validator;
 
   private Oracle(Path definitions) throws IOException {
-    PrePopulatedValidationSupport ours = new PrePopulatedValidationSupport(context);
+    Definitions ours = new Definitions(context);
     for (Path file : documents(definitions)) {
-      ours.addResource(context.newJsonParser().parseResource(Files.readString(file)));
+      ours.add(context.newJsonParser().parseResource(Files.readString(file)));
     }
     FhirInstanceValidator module =
         new FhirInstanceValidator(
@@ -56,6 +60,33 @@ public final class Oracle {
     module.setErrorForUnknownProfiles(false);
     module.setBestPracticeWarningLevel(BestPracticeWarningLevel.Ignore);
     validator = context.newValidator().registerValidatorModule(module);
+  }
+
+  /** What the documents are judged by besides R4. Questionnaires have no place in HAPI's own. */
+  private static final class Definitions extends PrePopulatedValidationSupport {
+    private final Map<String, Questionnaire> questionnaires = new HashMap<>();
+
+    Definitions(FhirContext context) {
+      super(context);
+    }
+
+    void add(IBaseResource resource) {
+      if (resource instanceof Questionnaire q) {
+        questionnaires.put(q.getUrl(), q);
+        questionnaires.put(q.getUrl() + "|" + q.getVersion(), q);
+      } else {
+        addResource(resource);
+      }
+    }
+
+    @Override
+    @SuppressWarnings("unchecked")
+    public <T extends IBaseResource> T fetchResource(Class<T> type, String canonical) {
+      if (type == Questionnaire.class) {
+        return (T) questionnaires.get(canonical);
+      }
+      return super.fetchResource(type, canonical);
+    }
   }
 
   public static void main(String[] args) throws Exception {
