@@ -63,14 +63,26 @@ func newPeer(tb testing.TB) *peer {
 	return p
 }
 
+func (p *peer) answers(f func(w http.ResponseWriter, r *http.Request)) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.answer = f
+}
+
+func (p *peer) answering() func(w http.ResponseWriter, r *http.Request) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.answer
+}
+
 func (p *peer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	p.asked.Add(1)
 	b, _ := io.ReadAll(r.Body)
 	p.mu.Lock()
 	p.bodies = append(p.bodies, r.URL.String()+" "+string(b))
 	p.mu.Unlock()
-	if p.answer != nil {
-		p.answer(w, r)
+	if answer := p.answering(); answer != nil {
+		answer(w, r)
 		return
 	}
 	var params struct {
@@ -266,7 +278,7 @@ func TestClientBadPeers(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			p := newPeer(t)
-			p.answer = answer
+			p.answers(answer)
 			c := client(t, p)
 			start := time.Now()
 			a, err := c.ValidateCode(t.Context(), terminology.Query{System: sct, Code: "422650009"})
@@ -279,7 +291,7 @@ func TestClientBadPeers(t *testing.T) {
 			if n := counted(t, c, "away"); n != 1 {
 				t.Errorf("counted %v", n)
 			}
-			p.answer = nil // a failure is not remembered
+			p.answers(nil) // a failure is not remembered
 			if a, err = c.ValidateCode(t.Context(), terminology.Query{System: sct, Code: "422650009"}); a != terminology.Yes || err != nil {
 				t.Errorf("afterwards: %v %v", a, err)
 			}
@@ -301,7 +313,7 @@ func TestClientOddAnswers(t *testing.T) {
 		`{"resourceType":"OperationOutcome","issue":[]}`: terminology.Unknown,
 	} {
 		p := newPeer(t)
-		p.answer = func(w http.ResponseWriter, _ *http.Request) { send(w, body) }
+		p.answers(func(w http.ResponseWriter, _ *http.Request) { send(w, body) })
 		if a, err := client(t, p).ValidateCode(t.Context(), terminology.Query{System: sct, Code: "422650009"}); a != want || err != nil {
 			t.Errorf("%s: %v %v", body, a, err)
 		}
@@ -311,7 +323,7 @@ func TestClientOddAnswers(t *testing.T) {
 // TestClientGivesUp: after failures in a row the server is left alone.
 func TestClientGivesUp(t *testing.T) {
 	p := newPeer(t)
-	p.answer = func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusBadGateway) }
+	p.answers(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusBadGateway) })
 	c := client(t, p)
 	for i := range 20 {
 		if _, err := c.ValidateCode(t.Context(), terminology.Query{System: sct, Code: fmt.Sprint(i)}); err == nil {
@@ -379,7 +391,7 @@ func TestClientExpands(t *testing.T) {
 	if r, err := c.Expand(t.Context(), "urn:unheard", nil); err != nil || r.Type() != "" {
 		t.Errorf("%v %v", r.Type(), err)
 	}
-	p.answer = func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusServiceUnavailable) }
+	p.answers(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusServiceUnavailable) })
 	if _, err := c.Expand(t.Context(), "urn:other", nil); fhir.AsError(err).HTTPStatus() != http.StatusServiceUnavailable {
 		t.Errorf("%v", err)
 	}

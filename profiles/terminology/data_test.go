@@ -367,3 +367,13 @@ func TestDocumentsInCirculation(t *testing.T) {
 		}
 	}
 }
+
+func BenchmarkNew(b *testing.B) {
+	list := resources(b)
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := terminology.New(definitions.R4(), list); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
