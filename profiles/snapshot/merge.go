@@ -86,7 +86,7 @@ func (m *merger) member(c fhir.Value) {
 	case key == "maxLength":
 		m.maxLength(c)
 	case key == "contentReference":
-		if _, id, _ := strings.Cut(c.Text(), "#"); "#"+id != m.e.ContentRef {
+		if _, id, _ := strings.Cut(c.Text(), "#"); "#"+id != m.e.ContentRef && !m.lenient { // else R4's own stands
 			m.fault("a profile cannot give an element another contentReference")
 		}
 	case strings.HasPrefix(key, "fixed"), strings.HasPrefix(key, "pattern"):
