@@ -74,6 +74,34 @@ func TestTerminology(t *testing.T) {
 	}
 }
 
+// TestStoredTerminology asks about definitions that somebody stored here, and in
+// a batch.
+func TestStoredTerminology(t *testing.T) {
+	s := newSystem(t, noChange)
+	s.partners()
+	s.partner("keeper", "administrator", "", nil)
+	const jsonType = "application/fhir+json"
+	made := s.want(s.post("keeper", "/fhir/ValueSet", jsonType, []byte(`{"resourceType":"ValueSet","url":"https://local.example/vs","version":"1","status":"active","compose":{"include":[{"system":"https://local.example/cs","concept":[{"code":"a","display":"Allotment"}]},{"valueSet":["`+ourBase+`ValueSet/time-point"]}]}}`)), 201)
+	s.want(s.post("keeper", "/fhir/ConceptMap", jsonType, []byte(`{"resourceType":"ConceptMap","url":"https://local.example/cm","status":"active","group":[{"source":"https://local.example/cs","target":"`+ourBase+`CodeSystem/support-offered","element":[{"code":"a","target":[{"code":"allotment","equivalence":"equal"}]}]}]}`)), 201)
+	id := strings.Split(strings.TrimPrefix(made.Header.Get("Location"), s.g.PublicURL+"/fhir/"), "/_history")[0]
+	for path, want := range map[string]string{
+		"ValueSet/$expand?url=https://local.example/vs&count=1":        `"total":5`,
+		"ValueSet/$expand?url=https://local.example/vs|1&filter=allot": `"total":1`,
+		id + "/$expand": `"display":"Baseline"`,
+		id + "/$validate-code?system=https://local.example/cs&code=a":                                 `"valueBoolean":true`,
+		"ValueSet/$validate-code?url=https://local.example/vs&system=https://local.example/cs&code=b": `"valueBoolean":false`,
+		"ConceptMap/$translate?url=https://local.example/cm&system=https://local.example/cs&code=a":   `"display":"Allotment"`,
+	} {
+		if a := s.get("surgery", "/fhir/"+path); a.StatusCode != http.StatusOK || !strings.Contains(string(a.body), want) {
+			t.Errorf("%s: %s\n%s", path, a.Status, a.body)
+		}
+	}
+	batch := s.post("surgery", "/fhir", jsonType, []byte(`{"resourceType":"Bundle","type":"batch","entry":[{"request":{"method":"GET","url":"ValueSet/$expand?url=https://local.example/vs&count=1"}},{"request":{"method":"GET","url":"CodeSystem/$lookup?system=`+ourBase+`CodeSystem/cost&code=free"}}]}`))
+	if n := strings.Count(string(batch.body), `"status":"200`); batch.StatusCode != http.StatusOK || n != 2 {
+		t.Errorf("batch: %s\n%s", batch.Status, batch.body)
+	}
+}
+
 // TestTerminologyServer puts a terminology server beside the gateway: what is not
 // held here is asked there, without the words of anybody.
 func TestTerminologyServer(t *testing.T) {
