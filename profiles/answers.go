@@ -32,7 +32,8 @@ type forms struct {
 // A form is a Questionnaire, compiled when first needed; its q is nil when it is
 // faulty.
 type form struct {
-	r    fhir.Resource
+	r    fhir.Resource // none for one that stands in the document
+	at   fhir.Value
 	once sync.Once
 	q    *questionnaire.Questionnaire
 }
@@ -50,7 +51,7 @@ func (f *forms) sets(canonical string) *terminology.Set {
 
 func (f *forms) compile(m *form) *questionnaire.Questionnaire {
 	m.once.Do(func() {
-		if q, err := questionnaire.Compile(m.r, f.sets); err == nil {
+		if q, err := questionnaire.CompileAt(m.at, f.sets); err == nil {
 			m.q = q
 		}
 	})
@@ -96,7 +97,7 @@ func (f *forms) add(r fhir.Resource) {
 	}
 	list = append(list, nil)
 	copy(list[i+1:], list[i:])
-	list[i] = &form{r: r}
+	list[i] = &form{r: r, at: r.Root()}
 	f.own[url] = list
 }
 
@@ -143,7 +144,7 @@ func (f *forms) elsewhere(canonical string, r fhir.Resource) *form {
 		clear(f.held)
 		f.bytes = 0
 	}
-	m := &form{r: r}
+	m := &form{r: r, at: r.Root()}
 	f.held[strings.Clone(canonical)] = m // the canonical is part of a document
 	f.bytes += size
 	return m
@@ -271,14 +272,10 @@ func (w *walk) formAt(v fhir.Value) *form {
 	if m := w.forms[v.Index()]; m != nil {
 		return m
 	}
-	r, err := fhir.Sub(v)
-	if err != nil {
-		return nil
-	}
 	if w.forms == nil {
 		w.forms = map[int]*form{}
 	}
-	m := &form{r: r}
+	m := &form{at: v}
 	w.forms[v.Index()] = m
 	return m
 }

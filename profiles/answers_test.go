@@ -161,6 +161,25 @@ func TestQuestionnaireOfBundle(t *testing.T) {
 	}
 }
 
+// TestHostileForms validates documents of very many Questionnaires and answers
+// that name each other: what is asked for again is found at once.
+func TestHostileForms(t *testing.T) {
+	v, err := New()
+	if err != nil {
+		t.Fatal(err)
+	}
+	const n = 5_000
+	var forms, answers strings.Builder
+	for range n {
+		forms.WriteString(`{"resourceType":"Questionnaire","id":"q","status":"active","item":[{"linkId":"a","type":"choice","answerValueSet":"#v"}]},`)
+		answers.WriteString(`{"resourceType":"QuestionnaireResponse","status":"in-progress","questionnaire":"#q","item":[{"linkId":"a"}]},`)
+	}
+	r := decodeText(t, `{"resourceType":"Patient","contained":[`+forms.String()+strings.TrimSuffix(answers.String(), ",")+`]}`)
+	if len(v.Validate(r, Options{})) == 0 {
+		t.Error("nothing is wrong with it")
+	}
+}
+
 // TestFormCache bounds what is kept of Questionnaires held elsewhere.
 func TestFormCache(t *testing.T) {
 	f := newForms(nil, nil)

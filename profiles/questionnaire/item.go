@@ -42,6 +42,7 @@ const (
 	maxChain    = 1_000   // conditions that depend on each other
 	maxFaults   = 400
 	maxOther    = 16      // value sets that a contained one includes
+	maxBeside   = 256     // contained resources beside a contained Questionnaire
 	maxCompared = 200_000 // rows and items of totals together
 )
 

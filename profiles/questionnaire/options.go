@@ -220,15 +220,23 @@ func (c *compiler) setOf(at fhir.Value) *set {
 func (c *compiler) find(id string) fhir.Value {
 	if c.held == nil {
 		c.held = map[string]fhir.Value{}
-		for _, holder := range []fhir.Value{c.root.Parent().Parent(), c.root} {
-			for r := range holder.Get("contained").Items() {
-				if r.Get("resourceType").Text() == "ValueSet" {
-					c.held[r.Get("id").Text()] = r
-				}
-			}
-		}
+		c.hold(c.root.Parent().Parent(), maxBeside)
+		c.hold(c.root, maxItems)
 	}
 	return c.held[id]
+}
+
+// hold indexes the value sets among the first contained resources of a holder.
+// Those beside a Questionnaire are looked at again for each one beside them.
+func (c *compiler) hold(holder fhir.Value, most int) {
+	for r := range holder.Get("contained").Items() {
+		if most--; most < 0 {
+			return
+		}
+		if r.Get("resourceType").Text() == "ValueSet" {
+			c.held[r.Get("id").Text()] = r
+		}
+	}
 }
 
 // contained reads a ValueSet that the Questionnaire brings with it.

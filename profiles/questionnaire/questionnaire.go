@@ -29,9 +29,13 @@ const noItem int32 = -1
 // Compile reads a Questionnaire. sets may be nil: no value set is held then. It
 // fails with an [fhir.Error] that lists every fault of the Questionnaire (see
 // [Faults]); one with warnings alone is compiled.
-func Compile(q fhir.Resource, sets Sets) (*Questionnaire, error) {
+func Compile(q fhir.Resource, sets Sets) (*Questionnaire, error) { return CompileAt(q.Root(), sets) }
+
+// CompileAt is [Compile] for a Questionnaire that stands inside a document, whose
+// contained value sets may stand beside it.
+func CompileAt(q fhir.Value, sets Sets) (*Questionnaire, error) {
 	var issues []fhir.Issue
-	c := compile(q.Root(), sets, collect(&issues))
+	c := compile(q, sets, collect(&issues))
 	if err := fhir.Faults(issues); err != nil {
 		return nil, err
 	}
