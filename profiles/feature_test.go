@@ -92,6 +92,21 @@ func TestElementRules(t *testing.T) {
 			{`,"name":[{"text":"a","use":"old"}]`, ""},
 			{`,"name":[{"given":["a"]}]`, "x-1@Patient.name[0] ~x-2@Patient.name[0]"},
 		}},
+		{"invariants on a choice of types", "Observation", el("Observation.value[x]", `"constraint":[{"key":"x-1","severity":"error","human":"x","expression":"($this is Quantity) implies unit.exists()"}]`), nil, []featureCase{
+			{observation + `,"valueString":"x"`, ""},
+			{observation + `,"valueQuantity":{"value":1,"unit":"kg"}`, ""},
+			{observation + `,"valueQuantity":{"value":1}`, "x-1@Observation.valueQuantity"},
+		}},
+		{"invariants on any resource", "Bundle", el("Bundle.entry.resource", `"constraint":[{"key":"x-1","severity":"error","human":"x","expression":"($this is Patient) implies gender.exists()"}]`), nil, []featureCase{
+			{`,"type":"collection","entry":[{"resource":{"resourceType":"Organization","name":"x"}},{"resource":{"resourceType":"Patient","gender":"male"}}]`, ""},
+			{`,"type":"collection","entry":[{"resource":{"resourceType":"Patient","active":true}}]`, "x-1@Bundle.entry[0].resource"},
+		}},
+		{"a binding of some types of a choice", "Observation", el("Observation.value[x]", `"binding":{"strength":"required","valueSet":"http://hl7.org/fhir/ValueSet/administrative-gender"}`), nil, []featureCase{
+			{observation + `,"valueBoolean":true`, ""},
+			{observation + `,"valuePeriod":{"start":"2026"}`, ""},
+			{observation + `,"valueCodeableConcept":{"coding":[{"system":"http://hl7.org/fhir/administrative-gender","code":"male"}]}`, ""},
+			{observation + `,"valueCodeableConcept":{"text":"x"}`, "p#Observation.value[x]@Observation.valueCodeableConcept"},
+		}},
 		{"what repeats itself", "Questionnaire", el("Questionnaire.item.text", `"min":1`), nil, []featureCase{
 			{`,"status":"draft","item":[{"linkId":"1","type":"group","text":"a","item":[{"linkId":"2","type":"string","text":"b"}]}]`, ""},
 			{`,"status":"draft","item":[{"linkId":"1","type":"group","text":"a","item":[{"linkId":"2","type":"group","text":"b","item":[{"linkId":"3","type":"string"}]}]}]`, "p#Questionnaire.item.text@Questionnaire.item[0].item[0].item[0].text"},

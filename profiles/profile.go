@@ -2,6 +2,7 @@ package profiles
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"trellis.example/fhir"
@@ -33,6 +34,8 @@ type check struct {
 	maxLength      int     // characters; 0: not restricted
 	binding        *binding
 	rules          []rule
+	// late are invariants on an element whose type only the document tells.
+	late []rule
 
 	children []*check
 	content  *check // whose children are those of this element too
@@ -254,8 +257,7 @@ func (c *compiler) own(k *check, o *outline, at place, like *check) error {
 		return err
 	}
 	c.bind(k, e, at.slot)
-	k.rules, err = c.constraints(e, at, like)
-	return err
+	return c.constraints(k, e, at, like)
 }
 
 // cardinality keeps what is narrower than R4's own; a slice counts its members.
@@ -282,8 +284,7 @@ func (c *compiler) bind(k *check, e *snapshot.Element, slot *definitions.Slot) {
 
 // constraints compiles the invariants that are not R4's own, which the walk of
 // the base definitions evaluates.
-func (c *compiler) constraints(e *snapshot.Element, at place, like *check) ([]rule, error) {
-	var out []rule
+func (c *compiler) constraints(k *check, e *snapshot.Element, at place, like *check) error {
 	for _, s := range e.Constraints {
 		if s.Source == "" || ownType(c.v.nodes.defs, s.Source) != "" || like.hasRule(s.Key) {
 			continue
@@ -296,21 +297,24 @@ func (c *compiler) constraints(e *snapshot.Element, at place, like *check) ([]ru
 			line = e.By
 		}
 		r, err := c.v.nodes.constraint(s, at.path, line+"#"+e.ID)
-		if err != nil {
-			return nil, fmt.Errorf("constraint %s: %w", fhir.SafeName(s.Key), err)
+		switch {
+		case err != nil:
+			return fmt.Errorf("constraint %s: %w", fhir.SafeName(s.Key), err)
+		case at.late():
+			k.late = append(k.late, r)
+		default:
+			k.rules = append(k.rules, r)
 		}
-		out = append(out, r)
 	}
-	return out, nil
+	return nil
 }
 
+// late reports whether only the document tells the type of the element.
+func (p place) late() bool { return p.path == "" || p.path == "Resource" }
+
 func (k *check) hasRule(key string) bool {
-	for i := range k.rules {
-		if k.rules[i].key == key {
-			return true
-		}
-	}
-	return false
+	has := func(r rule) bool { return r.key == key }
+	return slices.ContainsFunc(k.rules, has) || slices.ContainsFunc(k.late, has)
 }
 
 // child returns the check of a child element that is no slice, or nil.
@@ -338,7 +342,7 @@ func (c *compiler) bindContent() {
 // asks reports whether the check itself asks anything of a value or a count.
 func (k *check) asks() bool {
 	return k.min > 0 || k.max >= 0 || k.types != nil || k.fixed.Exists() || k.pattern.Exists() || len(k.limits) > 0 ||
-		k.maxLength > 0 || k.binding != nil || len(k.rules) > 0 || k.slicing != nil
+		k.maxLength > 0 || k.binding != nil || len(k.rules)+len(k.late) > 0 || k.slicing != nil
 }
 
 // useful reports whether there is anything to check at or below k; seen are the

@@ -94,9 +94,42 @@ func (w *walk) checkValue(c *check, it datum) {
 		}
 	}
 	if c.binding != nil && it.v.Exists() && it.v.Kind() != fhir.Null {
-		w.bound(it.v, it.typ, c.binding)
+		if typ := w.codedType(it.typ); typ != "" {
+			w.bound(it.v, typ, c.binding)
+		}
 	}
 	w.profileRules(it, c.rules)
+	if len(c.late) > 0 {
+		w.profileRules(it, w.lateRules(it, c.late))
+	}
+}
+
+// codedType is the type by which a value is bound to codes; "" for a type that
+// has none, which a choice may have too.
+func (w *walk) codedType(typ string) string {
+	switch typ {
+	case "code", "string", "uri", "url", "canonical", "markdown", "Coding", "CodeableConcept", "Quantity":
+		return typ
+	}
+	if typ != "" && w.v.nodes.defs.IsA(typ, "Quantity") {
+		return "Quantity"
+	}
+	return ""
+}
+
+// lateRules compiles invariants for the type that a value has in the document.
+func (w *walk) lateRules(it datum, list []rule) []rule {
+	root := it.typ
+	if it.table != nil && it.v.Kind() == fhir.Object {
+		root = it.table.Path
+	}
+	out := make([]rule, 0, len(list))
+	for _, r := range list {
+		if r.path = w.v.nodes.path(r.expression, root); r.path != nil || r.foreign != nil {
+			out = append(out, r)
+		}
+	}
+	return out
 }
 
 // fixedText and patternText show what the profile asks for: its own words, not
