@@ -19,7 +19,7 @@ const r4 = "4.0.1"
 // Core's, in all their versions, each with its snapshot and its page.
 func structures(v *profiles.Validator) []json.RawMessage {
 	list := v.Structures()
-	site := page.New(list, nil)
+	site := page.New(list, nil, page.Listed(v.Terminology()))
 	out := make([]json.RawMessage, 0, len(list))
 	for _, s := range list {
 		if !fhir.IsID(s.Source.ID()) {

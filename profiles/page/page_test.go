@@ -81,9 +81,19 @@ func examples(t testing.TB) map[string][]page.Link {
 	return out
 }
 
+// site makes the site of docs/profiles.
+func site(t *testing.T) *page.Site {
+	t.Helper()
+	v, err := profiles.New()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return page.New(structures(t), examples(t), page.Listed(v.Terminology()))
+}
+
 // TestDocs keeps docs/profiles in step with the definitions.
 func TestDocs(t *testing.T) {
-	files := page.New(structures(t), examples(t)).Files()
+	files := site(t).Files()
 	if *update {
 		write(t, files)
 	}
@@ -129,7 +139,7 @@ var codeSpan = regexp.MustCompile("`[^`]*`")
 
 // TestLinks follows the links between the pages and to examples.
 func TestLinks(t *testing.T) {
-	files := page.New(structures(t), examples(t)).Files()
+	files := site(t).Files()
 	for name, b := range files {
 		for _, part := range strings.Split(codeSpan.ReplaceAllString(string(b), ""), "](")[1:] {
 			to, _, _ := strings.Cut(part, ")")
@@ -156,9 +166,9 @@ func TestPublishedIsValid(t *testing.T) {
 		t.Fatal(err)
 	}
 	list := structures(t)
-	site, size := page.New(list, nil), 0
+	pages, size := page.New(list, nil, page.Listed(v.Terminology())), 0
 	for _, st := range list {
-		b, err := site.Publish(st)
+		b, err := pages.Publish(st)
 		if err != nil {
 			t.Errorf("%s: %v", st.Canonical(), err)
 			continue
@@ -203,7 +213,7 @@ func FuzzNarrative(f *testing.F) {
 		if err != nil {
 			return
 		}
-		narrative := page.New([]*snapshot.Structure{st}, nil).Narrative(st)
+		narrative := page.New([]*snapshot.Structure{st}, nil, nil).Narrative(st)
 		patient := append(fhir.AppendString([]byte(`{"resourceType":"Patient","text":{"status":"generated","div":`), narrative), `}}`...)
 		p, err := fhir.Decode(patient)
 		if err != nil {

@@ -2,6 +2,7 @@ package page
 
 import (
 	"slices"
+	"strconv"
 	"strings"
 
 	"trellis.example/profiles/snapshot"
@@ -145,15 +146,34 @@ func (w *writer) terminology() {
 		return
 	}
 	w.heading(2, "Terminology")
-	w.table("Element", "Strength", "Value set", "Meaning")
+	w.table("Element", "Strength", "Value set", "Codes")
 	for _, e := range list {
 		set := w.valueSet(e.Binding.ValueSet)
 		if e.Binding.Max != "" {
 			set += "; never outside " + w.valueSet(e.Binding.Max)
 		}
-		w.row(code(place(e)), e.Binding.Strength, set, sentence(plain(e.Binding.Description)))
+		w.row(code(place(e)), e.Binding.Strength, set, strings.TrimSpace(sentence(plain(e.Binding.Description))+" "+w.listed(e.Binding.ValueSet)))
 	}
 	w.end()
+}
+
+// listed gives the codes of a value set in words.
+func (w *writer) listed(valueSet string) string {
+	if w.site.codes == nil {
+		return ""
+	}
+	words, total := w.site.codes(valueSet)
+	if total == 0 {
+		return ""
+	}
+	for i, s := range words {
+		words[i] = plain(s)
+	}
+	out := strings.Join(words, "; ")
+	if total > len(words) {
+		out += " … (" + strconv.Itoa(total) + " in all)"
+	}
+	return out
 }
 
 func (w *writer) examples() {

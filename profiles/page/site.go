@@ -7,10 +7,32 @@ import (
 
 	"trellis.example/fhir"
 	"trellis.example/profiles/snapshot"
+	"trellis.example/profiles/terminology"
 )
 
 // A Link is a place that a page points to.
 type Link struct{ Title, Address string }
+
+// Codes lists the first codes of a value set in words, and how many there are;
+// total 0 means that they cannot be listed.
+type Codes func(valueSet string) (words []string, total int)
+
+// Listed gives the codes that a terminology service can list.
+func Listed(s *terminology.Service) Codes {
+	return func(valueSet string) (words []string, total int) {
+		x, err := s.Expand(terminology.ExpandRequest{URL: valueSet, Count: shownCodes})
+		if err != nil {
+			return nil, 0
+		}
+		for _, m := range x.Contains {
+			words = append(words, cmp.Or(m.Display, m.Code))
+		}
+		return words, x.Total
+	}
+}
+
+// shownCodes is how many codes of a value set a page shows.
+const shownCodes = 30
 
 // A Site knows all structures that pages are made of and that refer to each
 // other. It is immutable.
@@ -20,13 +42,17 @@ type Site struct {
 	users map[string][]*snapshot.Structure // URL of an extension: the profiles that name it
 	// examples are links by canonical URL of the profile they claim.
 	examples map[string][]Link
+	codes    Codes
 }
 
 // New returns the site of a list of structures, older versions before newer
-// ones. examples, which may be nil, are documents that claim a profile, by its
-// canonical URL.
-func New(list []*snapshot.Structure, examples map[string][]Link) *Site {
-	s := &Site{list: list, byURL: map[string][]*snapshot.Structure{}, users: map[string][]*snapshot.Structure{}, examples: examples}
+// ones. examples are documents that claim a profile, by its canonical URL; they
+// and codes may be nil.
+func New(list []*snapshot.Structure, examples map[string][]Link, codes Codes) *Site {
+	s := &Site{
+		list: list, byURL: map[string][]*snapshot.Structure{}, users: map[string][]*snapshot.Structure{},
+		examples: examples, codes: codes,
+	}
 	for _, st := range list {
 		s.byURL[st.URL] = append([]*snapshot.Structure{st}, s.byURL[st.URL]...)
 	}
