@@ -10,7 +10,7 @@ const (
 	ruleBundleDocument   = "bundle-document"
 	ruleBundleMessage    = "bundle-message"
 	ruleBundleReached    = "bundle-reached"
-	ruleBundleVersions   = "bundle-reference"
+	ruleBundleReference  = "bundle-reference"
 	ruleCardinality      = "cardinality"
 	ruleChoice           = "choice"
 	ruleCodeUnknown      = "code-unknown"
@@ -74,7 +74,7 @@ var remedies = map[string]remedy{
 	ruleBundleDocument:   {hint: "Begin the document with its Composition and give the Bundle an identifier and a timestamp.", at: "Bundle"},
 	ruleBundleMessage:    {hint: "Begin the message with its MessageHeader.", at: "Bundle"},
 	ruleBundleReached:    {hint: "Refer to the entry from the Composition or MessageHeader, directly or through other entries, or leave it out.", at: "Bundle"},
-	ruleBundleVersions:   {hint: "Refer to the entry by its fullUrl, or by Type/id where the fullUrl ends in Type/id.", at: "Reference.reference"},
+	ruleBundleReference:  {hint: "Refer to the entry by its fullUrl, or by Type/id where the fullUrl ends in Type/id.", at: "Reference.reference"},
 	ruleCardinality:      {hint: "Give the element as often as the definition asks."},
 	ruleChoice:           {hint: "Keep the type that says it best and leave the others out."},
 	ruleCodeUnknown:      {hint: "Look the code up in the code system; check its spelling and letter case.", at: "Coding.code"},

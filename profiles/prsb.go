@@ -23,14 +23,10 @@ import "trellis.example/fhir"
 // that is no longer asked for (revoked, completed, entered in error), a
 // signpost, and parts without a ServiceRequest have no issues. What a sender
 // cannot know is never filled in.
-func (v *Validator) Referral(parts []fhir.Resource) []fhir.Issue {
-	return v.ReferralUnder(parts, nil)
-}
-
-// ReferralUnder is [Validator.Referral] for a sender whose agreement names
-// profiles, as in [Options]: [Strict] or [StrictBundle] among them counts as if
-// the referral claimed it.
-func (v *Validator) ReferralUnder(parts []fhir.Resource, agreed []string) []fhir.Issue {
+//
+// agreed are the profiles of the sender's agreement, as in [Options]: [Strict] or
+// [StrictBundle] among them counts as if the referral claimed it.
+func (v *Validator) Referral(parts []fhir.Resource, agreed ...string) []fhir.Issue {
 	s := referral{byAddress: map[string]int{}}
 	for _, c := range agreed {
 		url := fhir.ParseCanonical(c).URL

@@ -134,7 +134,7 @@ func TestAgreement(t *testing.T) {
 		agreed []string
 		want   bool
 	}{{nil, false}, {[]string{Base + "referral"}, false}, {[]string{Base + "Task", Strict + "|1.1.0"}, true}, {[]string{StrictBundle}, true}} {
-		if got := fhir.Faults(v.ReferralUnder(parts, tt.agreed)) != nil; got != tt.want {
+		if got := fhir.Faults(v.Referral(parts, tt.agreed...)) != nil; got != tt.want {
 			t.Errorf("%v: refused %t", tt.agreed, got)
 		}
 	}

@@ -73,7 +73,7 @@ func (w *walk) urn(s fhir.Value, uri string) {
 	if !w.bundle.Exists() || w.entryAt(uri).Exists() {
 		return
 	}
-	is := fhir.Issue{Severity: fhir.SeverityWarning, Code: fhir.NotFound, Rule: ruleBundleVersions,
+	is := fhir.Issue{Severity: fhir.SeverityWarning, Code: fhir.BusinessRule, Rule: ruleBundleReference,
 		Text: "no entry of the Bundle has this address", Expected: "the fullUrl of an entry", Found: "an address that no entry has"}
 	switch w.bundle.Get("type").Text() {
 	case "transaction", "message", "document":

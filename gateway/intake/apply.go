@@ -36,7 +36,7 @@ func validateRecord(rec mapping.Record, v *profiles.Validator, o profiles.Option
 func validate(b fhir.Resource, places *mapping.Places, v *profiles.Validator, o profiles.Options) []fhir.Issue {
 	issues := v.Validate(b, o)
 	if !o.BaseOnly {
-		issues = profiles.Merge(issues, v.Referral([]fhir.Resource{b}))
+		issues = profiles.Merge(issues, v.Referral([]fhir.Resource{b}, o.Profiles...))
 	}
 	for i := range issues {
 		if issues[i].Source == "" {

@@ -56,7 +56,7 @@ func (tx *transacted) referral() error {
 		return err
 	}
 	issues = append(issues, more...)
-	issues = append(issues, tx.in.Validator.Referral([]fhir.Resource{tx.t.Bundle})...)
+	issues = append(issues, tx.in.Validator.Referral([]fhir.Resource{tx.t.Bundle}, s.Sender.Profiles...)...)
 	known := len(tx.t.Issues)
 	tx.t.Issues = append(tx.t.Issues, issues...)
 	if fhir.Faults(issues) != nil {

@@ -197,7 +197,7 @@ func (w *written) start() error {
 		return err
 	}
 	body, err := workflow.Task(workflow.Start{Request: w.ch.Write.Key.String(), Root: w.root, Lawful: lawful, Now: w.now,
-		Missing: w.in.Validator.Referral([]fhir.Resource{w.ch.Resource})})
+		Missing: w.in.Validator.Referral([]fhir.Resource{w.ch.Resource}, w.ch.Principal.Profiles...)})
 	if err != nil {
 		return err
 	}
