@@ -39,7 +39,8 @@ const (
 
 // NewLibrary returns a library of the given StructureDefinitions. Nothing is
 // generated yet. Other types of resource, definitions without a url, and a
-// second one of the same url and version are errors.
+// second one of the same url and version are errors; the library holds the rest
+// all the same.
 func NewLibrary(defs *definitions.Definitions, list []fhir.Resource) (*Library, error) {
 	l := &Library{trees: newTrees(defs), byURL: map[string][]*volume{}}
 	var issues []fhir.Issue

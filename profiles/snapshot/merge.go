@@ -1,6 +1,7 @@
 package snapshot
 
 import (
+	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -101,14 +102,14 @@ func (m *merger) member(c fhir.Value) {
 // cardinality raises min and lowers max.
 func (m *merger) cardinality(from string) {
 	if c := m.l.v.Get("min"); c.Exists() {
-		n, err := strconv.ParseUint(c.Text(), 10, 31)
+		n, ok := count(c.Text())
 		switch {
-		case err != nil:
+		case !ok:
 			m.fault("min must be a number from 0")
-		case int(n) < m.e.Min && !m.lenient:
+		case n < m.e.Min && !m.lenient:
 			m.fault("min %d is less than the %d of %s", n, m.e.Min, from)
 		default:
-			m.e.Min = max(m.e.Min, int(n))
+			m.e.Min = max(m.e.Min, n)
 		}
 	}
 	if c := m.l.v.Get("max"); c.Exists() {
@@ -133,8 +134,13 @@ func maximum(s string) (int, bool) {
 	if s == "*" {
 		return -1, true
 	}
-	n, err := strconv.ParseUint(s, 10, 31)
-	return int(n), err == nil //nolint:gosec // 31 bits
+	return count(s)
+}
+
+// count reads a number from 0 to 2^31-1.
+func count(s string) (int, bool) {
+	n, err := strconv.Atoi(s)
+	return n, err == nil && n >= 0 && n <= math.MaxInt32
 }
 
 // wider reports whether n admits more than limit; -1 is "*".
@@ -169,14 +175,14 @@ func (m *merger) flag(key string, on bool) {
 }
 
 func (m *merger) maxLength(c fhir.Value) {
-	n, err := strconv.ParseUint(c.Text(), 10, 31)
+	n, ok := count(c.Text())
 	switch {
-	case err != nil || n == 0:
+	case !ok || n == 0:
 		m.fault("maxLength must be a number from 1")
-	case m.e.MaxLength > 0 && int(n) > m.e.MaxLength:
+	case m.e.MaxLength > 0 && n > m.e.MaxLength:
 		m.fault("maxLength %d is more than the %d of the base", n, m.e.MaxLength)
 	default:
-		m.e.MaxLength = int(n) //nolint:gosec // 31 bits
+		m.e.MaxLength = n
 	}
 }
 
