@@ -103,84 +103,6 @@ func (v *Validator) basesOf(s *snapshot.Structure) []*definition {
 	return out
 }
 
-// A place is where an element stands in R4's own definitions.
-type place struct {
-	// table is that of the element's content; nil where it depends on the
-	// document: resources, and choices of type.
-	table *definitions.Table
-	slot  *definitions.Slot // nil for the first element, and below resources
-	path  string            // root type of FHIRPath expressions: "Patient", "Period", "Patient.contact"
-}
-
-// below returns the place of a child element.
-func (c *compiler) below(p place, o *outline) (place, error) {
-	if p.table == nil {
-		return place{}, nil
-	}
-	slot := p.table.Slot(o.name)
-	if slot == nil {
-		if m := p.table.Member(o.name); m != nil { // the short form valueQuantity
-			slot = &p.table.Slots[m.Slot]
-			return place{table: m.Table(), slot: slot, path: pathOf(p.table, slot, m)}, nil
-		}
-		if p.table.Kind == definitions.Primitive || o.name == "value" && p.table.Type == "Element" {
-			return place{}, nil // the value itself
-		}
-		return place{}, fmt.Errorf("%s: there is no element %s here", o.e.ID, fhir.SafeName(o.name))
-	}
-	m := slot.Members[0]
-	if slot.Choice() {
-		if m = onlyMember(slot, o.e.Types); m == nil {
-			return place{slot: slot}, nil
-		}
-	}
-	if m.Type.Code == "Resource" {
-		return c.resourcePlace(slot, o), nil
-	}
-	return place{table: contentTable(c.v.nodes.defs, m), slot: slot, path: pathOf(p.table, slot, m)}, nil
-}
-
-// contentTable is the table that the children of a member's value are looked up
-// in: those of a primitive are an Element's.
-func contentTable(defs *definitions.Definitions, m *definitions.Member) *definitions.Table {
-	if m.Primitive() {
-		return defs.Table("Element")
-	}
-	return m.Table()
-}
-
-func (c *compiler) resourcePlace(slot *definitions.Slot, o *outline) place {
-	if len(o.e.Types) == 1 {
-		if t := c.v.nodes.defs.Table(o.e.Types[0].Code); t != nil {
-			return place{table: t, slot: slot, path: t.Path}
-		}
-	}
-	return place{slot: slot, path: "Resource"}
-}
-
-// onlyMember returns the member of a choice that the types leave, or nil.
-func onlyMember(slot *definitions.Slot, types []snapshot.Type) *definitions.Member {
-	if len(types) != 1 {
-		return nil
-	}
-	for _, m := range slot.Members {
-		if m.Type.Code == types[0].Code {
-			return m
-		}
-	}
-	return nil
-}
-
-func pathOf(holder *definitions.Table, slot *definitions.Slot, m *definitions.Member) string {
-	if m.Type.Code == "BackboneElement" || m.Type.Code == "Element" {
-		if t := m.Table(); t != nil && t.Path != m.Type.Code {
-			return t.Path
-		}
-		return holder.Path + "." + slot.Name
-	}
-	return m.Type.Code
-}
-
 // check compiles an element with all below it. like is the check of the element
 // that a slice divides: what it asks already is not asked again.
 func (c *compiler) check(o *outline, at place, like *check) (*check, error) {
@@ -309,9 +231,6 @@ func (c *compiler) constraints(k *check, e *snapshot.Element, at place, like *ch
 	return nil
 }
 
-// late reports whether only the document tells the type of the element.
-func (p place) late() bool { return p.path == "" || p.path == "Resource" }
-
 func (k *check) hasRule(key string) bool {
 	has := func(r rule) bool { return r.key == key }
 	return slices.ContainsFunc(k.rules, has) || slices.ContainsFunc(k.late, has)
@@ -336,63 +255,6 @@ func (c *compiler) bindContent() {
 		if o := c.byID[strings.TrimPrefix(c.content[k], "#")]; o != nil {
 			k.content = c.checks[o]
 		}
-	}
-}
-
-// asks reports whether the check itself asks anything of a value or a count.
-func (k *check) asks() bool {
-	return k.min > 0 || k.max >= 0 || k.types != nil || k.fixed.Exists() || k.pattern.Exists() || len(k.limits) > 0 ||
-		k.maxLength > 0 || k.binding != nil || len(k.rules)+len(k.late) > 0 || k.slicing != nil
-}
-
-// useful reports whether there is anything to check at or below k; seen are the
-// elements above, which content may repeat.
-func (k *check) useful(seen []*check) bool {
-	if k == nil {
-		return false
-	}
-	for _, s := range seen {
-		if s == k {
-			return false
-		}
-	}
-	if k.asks() {
-		return true
-	}
-	seen = append(seen, k)
-	for _, c := range k.children {
-		if c.useful(seen) {
-			return true
-		}
-	}
-	if k.content != nil {
-		for _, c := range k.content.children {
-			if c.useful(seen) {
-				return true
-			}
-		}
-	}
-	return false
-}
-
-// prune drops what checks nothing.
-func (k *check) prune() {
-	kept := k.children[:0]
-	for _, c := range k.children {
-		if c.useful(nil) {
-			kept = append(kept, c)
-		}
-	}
-	clear(k.children[len(kept):])
-	k.children = kept
-	for _, c := range k.children {
-		c.prune()
-	}
-	if k.slicing == nil {
-		return
-	}
-	for _, s := range k.slicing.slices {
-		s.check.prune()
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 	"testing"
 
 	"trellis.example/fhir"
@@ -167,4 +168,20 @@ func FuzzDefinition(f *testing.F) {
 			v.Validate(d, Options{BaseOnly: true, Profiles: []string{r.Root().Get("url").Text()}})
 		}
 	})
+}
+
+// TestTogether validates for the first time from many places at once.
+func TestTogether(t *testing.T) {
+	v := newValidator(t)
+	r := plan(t)
+	want := len(newValidator(t).Validate(r, Options{}))
+	var wg sync.WaitGroup
+	for range 8 {
+		wg.Go(func() {
+			if got := len(v.Validate(r, Options{})); got != want {
+				t.Errorf("%d issues, alone %d", got, want)
+			}
+		})
+	}
+	wg.Wait()
 }
