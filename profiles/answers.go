@@ -2,6 +2,8 @@ package profiles
 
 import (
 	"bytes"
+	"maps"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -150,13 +152,13 @@ func (f *forms) elsewhere(canonical string, r fhir.Resource) *form {
 	return m
 }
 
-// Questionnaires returns our Questionnaires and a user's, the versions of each
-// together, newest first.
+// Questionnaires returns our Questionnaires and a user's in order of their URL,
+// the newest version of each first.
 func (v *Validator) Questionnaires() []fhir.Resource {
 	v.forms.once.Do(v.forms.load)
 	var out []fhir.Resource
-	for _, list := range v.forms.own {
-		for _, m := range list {
+	for _, url := range slices.Sorted(maps.Keys(v.forms.own)) {
+		for _, m := range v.forms.own[url] {
 			out = append(out, m.r)
 		}
 	}
