@@ -41,7 +41,7 @@ var (
 
 // valueKinds break one value of a primitive type.
 func valueKinds() []kind {
-	return slices.Concat(jsonKinds(), []kind{
+	return slices.Concat(jsonKinds(), amountKinds(), []kind{
 		{name: "code outside its value set", value: outside},
 		replacing("blank string", `" "`, "format", "string", "markdown", "uri", "url", "canonical", "code", "id"),
 		replacing("empty string", `""`, "", texts...),
@@ -113,6 +113,12 @@ func jsonKinds() []kind {
 		replacing("boolean for a string", `true`, "type", texts...),
 		replacing("string for a number", `"1"`, "type", numbers...),
 		replacing("string for a boolean", `"true"`, "type", "boolean"),
+	}
+}
+
+// amountKinds put nothing, one for many or many for one.
+func amountKinds() []kind {
+	return []kind{
 		{name: "null", value: func(p *place) []edit {
 			if !p.single() || p.v.Kind() == fhir.Null || p.v.Parent().Kind() == fhir.Array {
 				return nil
@@ -138,18 +144,18 @@ func jsonKinds() []kind {
 			return p.put(`[]`, "empty")
 		}},
 		{name: "null in an array", value: nullInArray},
-		{name: "empty object", value: func(p *place) []edit {
-			if p.v.Kind() != fhir.Object || p.m.Type.Code == "Resource" {
-				return nil
-			}
-			return p.put(`{}`, "ele-1")
-		}},
-		{name: "element with an id alone", value: func(p *place) []edit {
-			if p.v.Kind() != fhir.Object || p.m.Type.Code == "Resource" {
-				return nil
-			}
-			return p.put(`{"id":"a"}`, "ele-1")
-		}},
+		{name: "empty object", value: hollow(`{}`)},
+		{name: "element with an id alone", value: hollow(`{"id":"a"}`)},
+	}
+}
+
+// hollow puts an element that says nothing.
+func hollow(raw string) func(p *place) []edit {
+	return func(p *place) []edit {
+		if p.v.Kind() != fhir.Object || p.m.Type.Code == "Resource" {
+			return nil
+		}
+		return p.put(raw, "ele-1")
 	}
 }
 

@@ -108,6 +108,9 @@ func (b *builder) objectSchema(t *definitions.Table) object {
 		s.all = append(s.all, object{"not": object{"required": []string{"id"}, "maxProperties": 1}}) // ele-1
 	}
 	out := s.object()
+	if len(s.single) > 0 {
+		out["patternProperties"] = object{"^_(" + strings.Join(s.single, "|") + ")$": b.shadow()}
+	}
 	out["type"], out["additionalProperties"] = "object", false
 	if t.Kind != definitions.Resource {
 		out["minProperties"] = 1
@@ -147,7 +150,7 @@ func (b *builder) member(s *shape, t *definitions.Table, slot *definitions.Slot,
 	if !m.Many {
 		s.properties[m.Name] = value
 		if m.Primitive() {
-			s.properties["_"+m.Name] = b.shadow()
+			s.single = append(s.single, m.Name)
 		}
 		return
 	}

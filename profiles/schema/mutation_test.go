@@ -78,7 +78,7 @@ func makeTrials(t *testing.T, v *profiles.Validator, n int) []trial {
 	var r4, ours []trial
 	for _, e := range ourExamples(t) {
 		by := profiles.Options{Profiles: []string{profiles.Base + e.profile}}
-		if hasError(v.Validate(e.r, by)) || len(e.r.JSON()) > 100_000 {
+		if hasError(v.Validate(e.r, by)) || len(e.r.JSON()) > 20_000 {
 			continue // one that is wrong on purpose, or large
 		}
 		for f := range mutate.New(definitions.R4(), v.Structure(profiles.Base+e.profile), 5, 0.12).Faults(e.r) {

@@ -13,6 +13,7 @@ type shape struct {
 	required   []string
 	all        []any // allOf
 	extra      object
+	single     []string // primitives that do not repeat, beside which "_name" may stand
 }
 
 func newShape() *shape { return &shape{properties: object{}, extra: object{}} }

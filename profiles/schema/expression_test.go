@@ -1,0 +1,59 @@
+package schema
+
+import (
+	"encoding/json"
+	"testing"
+
+	"trellis.example/fhir/definitions"
+)
+
+func TestTranslate(t *testing.T) {
+	tests := []struct{ table, expression, want string }{
+		{"ServiceRequest", "status = 'active' implies authoredOn.exists()",
+			`{"anyOf":[{"properties":{"status":{"not":{"const":"active"}}}},{"required":["authoredOn"]},{"required":["_authoredOn"]}]}`},
+		{"ServiceRequest", "requester.exists()", `{"required":["requester"]}`},
+		{"ServiceRequest", "occurrence.empty()",
+			`{"not":{"anyOf":[{"required":["occurrenceDateTime"]},{"required":["_occurrenceDateTime"]},{"required":["occurrencePeriod"]},{"required":["occurrenceTiming"]}]}}`},
+		{"ServiceRequest", "(code.exists() and category.exists()).not()", `{"anyOf":[{"not":{"required":["code"]}},{"not":{"required":["category"]}}]}`},
+		{"ServiceRequest", "intent in ('order' | 'plan')", `{"properties":{"intent":{"enum":["order","plan"]}}}`},
+		{"ServiceRequest", "category.coding.where(code = 'x').exists()",
+			`{"properties":{"category":{"contains":{"properties":{"coding":{"contains":{"properties":{"code":{"const":"x"}},"required":["code"]}}},"required":["coding"]}}},"required":["category"]}`},
+		{"Consent", "provision.type != 'permit'",
+			`{"not":{"properties":{"provision":{"properties":{"type":{"const":"permit"}},"required":["type"]}},"required":["provision"]}}`},
+		{"Bundle", "entry.resource.ofType(Patient).exists()",
+			`{"properties":{"entry":{"contains":{"properties":{"resource":{"properties":{"resourceType":{"const":"Patient"}},"required":["resourceType"]}},"required":["resource"]}}},"required":["entry"]}`},
+		{"HealthcareService", "active = true implies telecom.exists()", `{"anyOf":[{"properties":{"active":{"not":{"const":true}}}},{"required":["telecom"]}]}`},
+		{"Identifier", "matches('^[A-Z0-9]{3,12}$')", `{"pattern":"^[A-Z0-9]{3,12}$"}`},
+		// what cannot be said soundly is not said
+		{"Period", "start.hasValue().not() or end.hasValue().not() or (start <= end)", `null`},
+		{"ServiceRequest", "category.coding.code = 'x'", `null`},
+		{"ServiceRequest", "identifier.where(system.endsWith('x')).exists()", `null`},
+		{"ServiceRequest", "nonsense.exists()", `null`},
+		{"ServiceRequest", "status = 'a\\'b'", `null`},
+		{"ServiceRequest", "status.exists() xor code.exists()", `null`},
+		{"ServiceRequest", "status", `null`},
+		{"ServiceRequest", "(status.exists()", `null`},
+		{"ServiceRequest", "", `null`},
+		{"Identifier", `matches('^\\d$')`, `null`},
+	}
+	for _, tt := range tests {
+		got, err := json.Marshal(translate(tt.expression, definitions.R4().Table(tt.table)))
+		if err != nil || string(got) != tt.want {
+			t.Errorf("%s: %s\n got %s\nwant %s", tt.table, tt.expression, got, tt.want)
+		}
+	}
+}
+
+func TestNewer(t *testing.T) {
+	tests := []struct {
+		a, b string
+		want bool
+	}{
+		{"1.1.0", "1.0.0", true}, {"1.0.0", "1.1.0", false}, {"1.10.0", "1.9.0", true}, {"2", "1.9", true}, {"1.0.0", "1.0.0", false}, {"1.0.1", "1.0", true}, {"b", "a", true},
+	}
+	for _, tt := range tests {
+		if Newer(tt.a, tt.b) != tt.want {
+			t.Errorf("Newer(%s, %s) is not %t", tt.a, tt.b, tt.want)
+		}
+	}
+}
