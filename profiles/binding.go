@@ -258,11 +258,20 @@ func (w *walk) display(v fhir.Value, system string) {
 	}
 }
 
-// english reports whether the resource may be taken to be in English, in which
-// displays are held.
+// english reports whether the innermost resource may be taken to be in English,
+// in which displays are held.
 func (w *walk) english() bool {
-	lang := w.resource.Get("language").Text()
-	return lang == "" || hasPrefixFold(lang, "en")
+	if w.spoken.in != w.resource {
+		lang := w.resource.Get("language").Text()
+		w.spoken = speech{w.resource, lang == "" || hasPrefixFold(lang, "en")}
+	}
+	return w.spoken.english
+}
+
+// A speech is whether a resource is in English, looked up once.
+type speech struct {
+	in      fhir.Value
+	english bool
 }
 
 // sameWords compares regardless of letter case and white space. It does not

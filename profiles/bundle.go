@@ -5,6 +5,7 @@ import "trellis.example/fhir"
 // addresses are the fullUrls of a Bundle.
 type addresses struct {
 	resources map[string]fhir.Value // by fullUrl
+	typ       string                // of the Bundle
 	// plain says that the entries need no closer look to be told apart: each
 	// fullUrl is a string and there once, and no resource has a version.
 	plain bool
@@ -22,7 +23,7 @@ func (w *walk) addressesOf() *addresses {
 	if w.spare = nil; a == nil {
 		a = &addresses{resources: map[string]fhir.Value{}}
 	}
-	a.plain = true
+	a.plain, a.typ = true, w.bundle.Get("type").Text()
 	for e := w.bundle.Get("entry").First(); e.Exists(); e = e.Next() {
 		a.add(e)
 	}
@@ -66,6 +67,22 @@ func (w *walk) entryAt(url string) fhir.Value {
 		return fhir.Value{}
 	}
 	return w.addressesOf().resources[url]
+}
+
+// An address is the fullUrl of the entry that a resource stands in, looked up
+// once: an entry of a hostile document may have many members.
+type address struct {
+	of  fhir.Value
+	url string
+}
+
+// ownURL returns the fullUrl of the entry around the innermost resource that is
+// not contained, or "".
+func (w *walk) ownURL() string {
+	if w.address.of != w.root {
+		w.address = address{w.root, w.root.Parent().Get("fullUrl").Text()}
+	}
+	return w.address.url
 }
 
 // Find is [entryAt] for the expressions of invariants.

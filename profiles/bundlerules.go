@@ -26,51 +26,53 @@ func (w *walk) documentReferences(v fhir.Value) {
 	if c.Get("resourceType").Text() != "Composition" {
 		return
 	}
-	w.inDocument(e, c.Get("subject"))
-	w.inDocument(e, c.Get("encounter"))
-	w.inDocument(e, c.Get("custodian"))
+	own := e.Get("fullUrl").Text()
+	w.inDocument(own, c.Get("subject"))
+	w.inDocument(own, c.Get("encounter"))
+	w.inDocument(own, c.Get("custodian"))
 	for a := range c.Get("author").All() {
-		w.inDocument(e, a)
+		w.inDocument(own, a)
 	}
 	for a := range c.Get("attester").All() {
-		w.inDocument(e, a.Get("party"))
+		w.inDocument(own, a.Get("party"))
 	}
 	for ev := range c.Get("event").All() {
 		for d := range ev.Get("detail").All() {
-			w.inDocument(e, d)
+			w.inDocument(own, d)
 		}
 	}
-	w.sections(e, c.Get("section"))
+	w.sections(own, c.Get("section"))
 }
 
-func (w *walk) sections(entry, list fhir.Value) {
+func (w *walk) sections(own string, list fhir.Value) {
 	for s := range list.All() {
-		w.inDocument(entry, s.Get("focus"))
+		w.inDocument(own, s.Get("focus"))
 		for a := range s.Get("author").All() {
-			w.inDocument(entry, a)
+			w.inDocument(own, a)
 		}
 		for r := range s.Get("entry").All() {
-			w.inDocument(entry, r)
+			w.inDocument(own, r)
 		}
-		w.sections(entry, s.Get("section"))
+		w.sections(own, s.Get("section"))
 	}
 }
 
-func (w *walk) inDocument(entry, ref fhir.Value) {
-	if !w.inBundle(entry, ref) {
+// inDocument checks a reference of the entry whose fullUrl is own.
+func (w *walk) inDocument(own string, ref fhir.Value) {
+	if !w.inBundle(own, ref) {
 		w.wrong(ref.Get("reference"), fhir.Invariant, ruleBundleDocument, "a reference to an entry of the document",
 			"a reference to something outside", "Add what is referred to as an entry of the document.")
 	}
 }
 
-// inBundle reports whether a literal reference in an entry names another entry.
-// References to contained resources and those by identifier are not judged.
-func (w *walk) inBundle(entry, ref fhir.Value) bool {
+// inBundle reports whether a literal reference in the entry whose fullUrl is own
+// names another entry. References to contained resources and those by identifier are not judged.
+func (w *walk) inBundle(own string, ref fhir.Value) bool {
 	r, ok := fhir.ParseReference(ref.Get("reference").Text())
 	if !ok || r.Kind == fhir.RefContained {
 		return true
 	}
-	url, ok := path.AbsoluteURL(entry.Get("fullUrl").Text(), r)
+	url, ok := path.AbsoluteURL(own, r)
 	return ok && w.entryAt(url).Exists()
 }
 
@@ -82,8 +84,9 @@ func (w *walk) focus(v fhir.Value) {
 	if h.Get("resourceType").Text() != "MessageHeader" {
 		return
 	}
+	own := e.Get("fullUrl").Text()
 	for f := range h.Get("focus").All() {
-		if !w.inBundle(e, f) {
+		if !w.inBundle(own, f) {
 			w.add(f.Get("reference"), "", fhir.Issue{Severity: fhir.SeverityWarning, Code: fhir.Invariant, Rule: ruleBundleMessage,
 				Text: "the focus of the message is not one of its entries", Expected: "a reference to an entry of the message",
 				Found: "a reference to something outside", Hint: "Add what the message is about as an entry."})
@@ -116,7 +119,7 @@ func (w *walk) reached(v fhir.Value, document bool) {
 	}
 	r.links, r.seen = make([][]int, len(r.entries)), make([]bool, len(r.entries))
 	for i, e := range r.entries {
-		r.link(i, e, e.Get("resource"))
+		r.link(i, e.Get("fullUrl").Text(), e.Get("resource"))
 	}
 	r.visit(0)
 	back := r.backward()
@@ -127,17 +130,17 @@ func (w *walk) reached(v fhir.Value, document bool) {
 	}
 }
 
-// link notes which entries the strings of a resource name.
-func (r *reach) link(i int, entry, v fhir.Value) {
+// link notes which entries the strings of a resource name; own is its fullUrl.
+func (r *reach) link(i int, own string, v fhir.Value) {
 	for c := range v.All() {
 		switch c.Kind() {
 		case fhir.Object, fhir.Array:
-			r.link(i, entry, c)
+			r.link(i, own, c)
 		case fhir.String:
 			url := c.Text()
 			if c.Key() == "reference" {
 				ref, _ := fhir.ParseReference(url)
-				url, _ = path.AbsoluteURL(entry.Get("fullUrl").Text(), ref)
+				url, _ = path.AbsoluteURL(own, ref)
 			}
 			if to, ok := r.index[r.w.entryAt(url)]; ok {
 				r.links[i] = append(r.links[i], to)

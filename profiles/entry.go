@@ -12,7 +12,7 @@ func (w *walk) entry(v fhir.Value) {
 	if status := v.At("response", "status"); status.Kind() == fhir.String && !isHTTPStatus(status.Text()) {
 		w.expected(status, fhir.BadValue, ruleResponse, "a status that begins with the three digits of an HTTP status")
 	}
-	switch w.bundle.Get("type").Text() {
+	switch w.addressesOf().typ {
 	case "transaction", "batch":
 		if r := v.Get("request"); r.Kind() == fhir.Object {
 			w.request(v, r)

@@ -1,6 +1,7 @@
 package profiles
 
 import (
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -27,6 +28,10 @@ func TestHostile(t *testing.T) {
 		{"unknown members", list(`{"resourceType":"Patient","contact":[`, `{"a":1,"b":2,"c":3}`, `]}`, 3*mb)},
 		{"general practitioners", list(list(`{"resourceType":"Bundle","type":"collection","entry":[{"resource":{"resourceType":"ServiceRequest","status":"active"}},{"resource":{"resourceType":"Patient","generalPractitioner":[`,
 			`{"reference":"Organization/x"}`, `]}},`, mb), `{"resource":{"resourceType":"Basic","id":"a"}}`, `]}`, mb)},
+		{"wide resource, many codings", wide(`{"resourceType":"Patient","maritalStatus":{"coding":[`+repeated(`{"system":"http://terminology.hl7.org/CodeSystem/v3-MaritalStatus","code":"M","display":"x"}`, mb)+`]},`, mb, `"language":"en"}`)},
+		{"wide Bundle, many entries", wide(`{"resourceType":"Bundle","entry":[`+repeated(`{"request":{"method":"POST","url":"Patient"}}`, mb)+`],`, mb, `"type":"transaction"}`)},
+		{"wide entry, many sections", `{"resourceType":"Bundle","type":"document","entry":[` + wide(`{"resource":{"resourceType":"Composition","section":[`+repeated(`{"entry":[{"reference":"Patient/1"}]}`, mb)+`]},`, mb, `"fullUrl":"https://a.example/Composition/1"}`) + `,{"resource":{"resourceType":"Patient"}}]}`},
+		{"wide entry, many references", `{"resourceType":"Bundle","type":"message","entry":[{"resource":{"resourceType":"MessageHeader"}},` + wide(`{"resource":`+wide(`{"generalPractitioner":[`+repeated(`{"reference":"Organization/1"}`, mb)+`],`, mb, `"resourceType":"Patient"}`)+`,`, mb, `"fullUrl":"https://a.example/Patient/1"}`) + `]}`},
 	}
 	v := newValidator(t)
 	for _, tt := range tests {
@@ -40,4 +45,18 @@ func TestHostile(t *testing.T) {
 		v.Referral([]fhir.Resource{r})
 		t.Logf("%s: %v for %d bytes", tt.name, time.Since(start), len(tt.doc))
 	}
+}
+
+// wide puts members that no type has between head and tail.
+func wide(head string, size int, tail string) string {
+	var b strings.Builder
+	b.WriteString(head)
+	for i := 0; b.Len() < size+len(head); i++ {
+		b.WriteString(`"x` + strconv.Itoa(i) + `":1,`)
+	}
+	return b.String() + tail
+}
+
+func repeated(item string, size int) string {
+	return strings.Repeat(item+",", size/(len(item)+1)) + item
 }

@@ -158,7 +158,7 @@ func (w *walk) entryOf(ref fhir.Reference) fhir.Value {
 	if !w.bundle.Exists() {
 		return fhir.Value{}
 	}
-	url, ok := path.AbsoluteURL(w.root.Parent().Get("fullUrl").Text(), ref)
+	url, ok := path.AbsoluteURL(w.ownURL(), ref)
 	if !ok {
 		return fhir.Value{}
 	}

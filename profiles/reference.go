@@ -75,7 +75,7 @@ func (w *walk) urn(s fhir.Value, uri string) {
 	}
 	is := fhir.Issue{Severity: fhir.SeverityWarning, Code: fhir.BusinessRule, Rule: ruleBundleReference,
 		Text: "no entry of the Bundle has this address", Expected: "the fullUrl of an entry", Found: "an address that no entry has"}
-	switch w.bundle.Get("type").Text() {
+	switch w.addressesOf().typ {
 	case "transaction", "message", "document":
 		is.Severity = fhir.SeverityError
 	}

@@ -21,9 +21,7 @@ func faults(t *testing.T, v *Validator, doc string, o Options) []string {
 		if !is.IsError() {
 			mark = "~"
 		}
-		if is.Text == "" || is.Rule == "" || is.Expression == "" {
-			t.Errorf("incomplete issue %+v", is)
-		}
+		wellSaid(t, is, doc)
 		out = append(out, mark+is.Rule+"@"+is.Expression)
 	}
 	return out

@@ -30,6 +30,8 @@ type walk struct {
 	fullURLs *addresses    // its fullUrls, indexed when needed
 	spare    *addresses    // memory for the next index
 	pending  []question    // codes that cannot be decided here
+	spoken   speech        // the language of the innermost resource
+	address  address       // of the entry around root
 	forms    map[int]*form // Questionnaires of the document, by their place
 	// formIndex finds them: those of a Bundle by URL, contained ones by id.
 	formIndex map[int]map[string]fhir.Value

@@ -53,9 +53,9 @@ func (e *env) target(it item) (item, bool) {
 }
 
 // holder returns the resource that v stands in; of a contained resource, the
-// one around it.
-func holder(v fhir.Value) fhir.Value {
-	for ; v.Exists(); v = v.Parent() {
+// one around it. Looking for a member costs a visit for each that is there.
+func (e *env) holder(v fhir.Value) fhir.Value {
+	for ; v.Exists() && e.visit(v.Len()); v = v.Parent() {
 		if v.Kind() != fhir.Object || !v.Get("resourceType").Exists() {
 			continue
 		}
@@ -67,7 +67,7 @@ func holder(v fhir.Value) fhir.Value {
 }
 
 func (e *env) contained(from fhir.Value, id string) (item, bool) {
-	h := holder(from)
+	h := e.holder(from)
 	if id == "" {
 		return resourceItem(h), h.Exists()
 	}
@@ -84,9 +84,9 @@ func (e *env) contained(from fhir.Value, id string) (item, bool) {
 // section 2.36.4.1): by fullUrl, a relative one against the base of the fullUrl
 // of the entry it stands in.
 func (e *env) entry(from fhir.Value, ref fhir.Reference) (fhir.Value, bool) {
-	own := holder(from).Parent()
+	own := e.holder(from).Parent()
 	bundle := own.Parent().Parent()
-	if own.Kind() != fhir.Object || bundle.Get("resourceType").Text() != "Bundle" {
+	if own.Kind() != fhir.Object || !e.visit(own.Len()+bundle.Len()) || bundle.Get("resourceType").Text() != "Bundle" {
 		return fhir.Value{}, false
 	}
 	url, ok := AbsoluteURL(own.Get("fullUrl").Text(), ref)
