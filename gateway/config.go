@@ -148,7 +148,7 @@ func (c Config) checkNames() (errs []error) {
 		bad("public-url: required when listen is every address of the machine; it is the audience of tokens and the base of every Location")
 	}
 	if c.TerminologyURL != "" && !isTerminologyURL(c.TerminologyURL) {
-		bad("terminology-url: want https://host[:port][/path] without a trailing slash; http for loopback only")
+		bad(wantTerminologyURL)
 	}
 	if c.TerminologyTokenFile != "" && c.TerminologyURL == "" {
 		bad("terminology-token-file: goes with terminology-url")
@@ -208,6 +208,8 @@ func isBaseURL(s string) bool {
 	return err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Host != "" &&
 		u.RawQuery == "" && u.Fragment == "" && !strings.HasSuffix(s, "/")
 }
+
+const wantTerminologyURL = "terminology-url: want https://host[:port][/path] without a trailing slash; http for loopback only"
 
 // isTerminologyURL: what is asked goes over TLS, unless it stays on the machine.
 func isTerminologyURL(s string) bool {

@@ -182,17 +182,29 @@ func (g *Gateway) connectTerminology(v *profiles.Validator, by *criteria) error 
 	if g.cfg.TerminologyURL == "" {
 		return nil
 	}
-	c := terminology.ClientConfig{URL: g.cfg.TerminologyURL, Service: v.Terminology(), Metrics: g.metrics}
-	if f := g.cfg.TerminologyTokenFile; f != "" {
-		b, err := os.ReadFile(f)
+	c, err := TerminologyServer(g.cfg.TerminologyURL, g.cfg.TerminologyTokenFile, terminology.ClientConfig{Service: v.Terminology(), Metrics: g.metrics})
+	if err != nil {
+		return err
+	}
+	g.remote, by.remote = c, c
+	return nil
+}
+
+// TerminologyServer returns a client of the terminology server at a base URL,
+// with the bearer token that a file holds ("": none). It asks nothing yet.
+func TerminologyServer(base, tokenFile string, c terminology.ClientConfig) (*terminology.Client, error) {
+	if !isTerminologyURL(base) {
+		return nil, errors.New(wantTerminologyURL)
+	}
+	c.URL = base
+	if tokenFile != "" {
+		b, err := os.ReadFile(tokenFile) //nolint:gosec // the operator names it
 		if err != nil {
-			return fmt.Errorf("terminology-token-file: %w", err)
+			return nil, fmt.Errorf("terminology-token-file: %w", err)
 		}
 		c.Token = auth.Secret(strings.TrimSpace(string(b)))
 	}
-	g.remote = terminology.NewClient(c)
-	by.remote = g.remote
-	return nil
+	return terminology.NewClient(c), nil
 }
 
 func profilesByType(list []profiles.Profile) map[string][]string {

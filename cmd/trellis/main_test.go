@@ -167,6 +167,59 @@ func TestValidate(t *testing.T) {
 	}
 }
 
+// TestValidateByProfiles uses what a partner would: our profiles, their own, and
+// references between the documents.
+func TestValidateByProfiles(t *testing.T) {
+	dir := t.TempDir()
+	write := func(name, content string) string {
+		t.Helper()
+		path := filepath.Join(dir, name)
+		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	request := write("request.json", `{"resourceType":"ServiceRequest","status":"active","intent":"order","subject":{"reference":"Patient/p"}}`)
+	patient := write("patients/p.json", `{"resourceType":"Patient","id":"p","gender":"female"}`)
+	own := write("own/StructureDefinition-named.json", `{"resourceType":"StructureDefinition","url":"https://surgery.example/named","version":"2","name":"Named","status":"active","kind":"resource","abstract":false,
+		"type":"Patient","baseDefinition":"http://hl7.org/fhir/StructureDefinition/Patient","derivation":"constraint","differential":{"element":[{"id":"Patient.name","path":"Patient.name","min":1}]}}`)
+	faulty := write("faulty/StructureDefinition-more.json", `{"resourceType":"StructureDefinition","url":"https://surgery.example/more","name":"More","status":"active","kind":"resource","abstract":false,
+		"type":"Patient","baseDefinition":"http://hl7.org/fhir/StructureDefinition/Patient","derivation":"constraint","differential":{"element":[{"id":"Patient.surname","path":"Patient.surname","min":1}]}}`)
+	need := write("need.json", `{"resourceType":"Condition","clinicalStatus":{"coding":[{"system":"http://terminology.hl7.org/CodeSystem/condition-clinical","code":"active"}]},
+		"category":[{"coding":[{"system":"http://terminology.hl7.org/CodeSystem/condition-category","code":"health-concern"}]}],
+		"code":{"coding":[{"system":"http://snomed.info/sct","code":"73211009"}],"text":"A need"},"subject":{"reference":"Patient/p"}}`)
+	tests := []struct {
+		name string
+		args []string
+		code int
+		want string
+	}{
+		{"base R4 alone", []string{request}, 0, "1 valid"},
+		{"as the gateway judges", []string{"--gateway", request}, 1, "[tr-request-requester]"},
+		{"a profile of ours", []string{"--profile", profiles.Strict, request}, 1, "prsb-referral|"},
+		{"a profile for another type", []string{"--profile", profiles.Strict, patient}, 0, "1 valid"},
+		{"a profile of theirs", []string{"--definitions", own, "--profile", "https://surgery.example/named|2", patient}, 1, "https://surgery.example/named|2#Patient.name"},
+		{"no such version of it", []string{"--definitions", own, "--profile", "https://surgery.example/named|3", patient}, 2, "known are"},
+		{"a faulty profile of theirs", []string{"--definitions", faulty, "--profile", "https://surgery.example/more", patient}, 2, "Patient.surname"},
+		{"references not followed", []string{request}, 0, ""},
+		{"a reference that leads nowhere", []string{"--references", request}, 1, "[reference-unresolved]"},
+		{"a reference between the documents", []string{"--references", request, patient}, 0, "2 valid"},
+		{"references within standard input", []string{"--references", "-"}, 2, "name a file"},
+		{"a terminology server that is away", []string{"--terminology-url", "http://127.0.0.1:1/fhir", "--profile", "https://trellis.example/fhir/StructureDefinition/need", need}, 0, "[terminology-unchecked]"},
+		{"one that could be overheard", []string{"--terminology-url", "http://terminology.example/fhir", need}, 2, "want https"},
+		{"why", []string{"--explain", "--gateway", patient}, 0, "Patient  by https://trellis.example/fhir/StructureDefinition/Patient|"},
+	}
+	for _, tt := range tests {
+		code, out, errs := trellis(t, "", append([]string{"validate"}, tt.args...)...)
+		if code != tt.code || !strings.Contains(out+errs, tt.want) {
+			t.Errorf("%s: exit %d, want %d and %q\n%s%s", tt.name, code, tt.code, tt.want, out, errs)
+		}
+	}
+}
+
 func TestConfiguration(t *testing.T) {
 	dir := t.TempDir()
 	file := filepath.Join(dir, "trellis.yaml")

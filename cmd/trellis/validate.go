@@ -11,13 +11,16 @@ import (
 
 	"trellis.example/cmd/trellis/internal/check"
 	"trellis.example/fhir"
+	"trellis.example/gateway"
+	"trellis.example/gateway/terminology"
 	"trellis.example/profiles"
 )
 
 // validateFlags are what trellis validate may be told.
 type validateFlags struct {
-	profile, definitions                          []string
-	asJSON, asJUnit, explain, references, gateway bool
+	profile, definitions                            []string
+	asJSON, asJUnit, explain, references, asGateway bool
+	terminologyURL, terminologyTokenFile            string
 }
 
 func newValidate() *cobra.Command {
@@ -44,7 +47,9 @@ run.`,
 	flags.StringSliceVar(&f.profile, "profile", nil, "canonical of a profile that every document of its type must follow")
 	flags.StringSliceVar(&f.definitions, "definitions", nil, "files or folders of profiles, value sets and questionnaires of your own")
 	flags.BoolVar(&f.references, "references", false, "follow references between the documents; one that leads nowhere is a fault")
-	flags.BoolVar(&f.gateway, "gateway", false, "judge as the gateway does: our profile of each type too")
+	flags.StringVar(&f.terminologyURL, "terminology-url", "", "FHIR base URL of a terminology server to ask about codes that are not held here")
+	flags.StringVar(&f.terminologyTokenFile, "terminology-token-file", "", "file with the bearer token for --terminology-url")
+	flags.BoolVar(&f.asGateway, "gateway", false, "judge as the gateway does: our profile of each type too")
 	flags.BoolVar(&f.explain, "explain", false, "print which profile line each element was held against")
 	flags.BoolVar(&f.asJSON, "json", false, "print JSON")
 	flags.BoolVar(&f.asJUnit, "junit", false, "print JUnit XML")
@@ -64,7 +69,14 @@ func (f *validateFlags) run(cmd *cobra.Command, paths []string) error {
 	if err != nil {
 		return err
 	}
-	judge := check.Judge{Validator: v, Explain: f.explain, Options: profiles.Options{BaseOnly: !f.gateway, Profiles: f.profile}}
+	judge := check.Judge{Validator: v, Explain: f.explain, Options: profiles.Options{BaseOnly: !f.asGateway, Profiles: f.profile, Context: cmd.Context()}}
+	if f.terminologyURL != "" {
+		c, err := gateway.TerminologyServer(f.terminologyURL, f.terminologyTokenFile, terminology.ClientConfig{Service: v.Terminology()})
+		if err != nil {
+			return err
+		}
+		judge.Options.Remote = c
+	}
 	if f.references {
 		if judge.Options.Resolve, err = resolver(paths); err != nil {
 			return err

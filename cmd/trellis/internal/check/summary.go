@@ -43,7 +43,11 @@ const listed = 10
 // print writes the counts, and for several documents the rules broken most.
 func (s *Summary) print(w io.Writer) {
 	fmt.Fprintf(w, "%d examined, %d valid, %d with faults", s.Documents, s.Documents-s.Refused, s.Refused)
-	if s.Warnings > 0 {
+	switch s.Warnings {
+	case 0:
+	case 1:
+		fmt.Fprint(w, "; 1 warning")
+	default:
 		fmt.Fprintf(w, "; %d warnings", s.Warnings)
 	}
 	fmt.Fprintln(w)
