@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"maps"
 	"slices"
-	"strconv"
 	"strings"
 	"sync"
 
@@ -93,7 +92,7 @@ func (f *forms) add(r fhir.Resource) {
 		if other == version {
 			return
 		}
-		if newerForm(version, other) {
+		if compareVersions(version, other) > 0 {
 			break
 		}
 	}
@@ -101,24 +100,6 @@ func (f *forms) add(r fhir.Resource) {
 	copy(list[i+1:], list[i:])
 	list[i] = &form{r: r, at: r.Root()}
 	f.own[url] = list
-}
-
-// newerForm compares versions part by part, as numbers where both parts are.
-func newerForm(a, b string) bool {
-	for a != "" && b != "" {
-		var x, y string
-		x, a, _ = strings.Cut(a, ".")
-		y, b, _ = strings.Cut(b, ".")
-		m, err1 := strconv.Atoi(x)
-		n, err2 := strconv.Atoi(y)
-		switch {
-		case err1 == nil && err2 == nil && m != n:
-			return m > n
-		case (err1 != nil || err2 != nil) && x != y:
-			return x > y
-		}
-	}
-	return a != ""
 }
 
 // find returns a Questionnaire of ours or of a user; known says that there is
