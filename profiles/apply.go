@@ -102,9 +102,16 @@ func (w *walk) resourceProfile(v fhir.Value, typ string, d *definition) {
 	if state.done || state.open {
 		return
 	}
+	it := datum{v: v, typ: typ, table: w.v.nodes.defs.Table(typ), slice: noSlice}
+	if w.trying > 0 { // nothing is reported now, and may have to be later
+		if !w.conforms(it, d) {
+			w.errors++
+		}
+		return
+	}
 	w.remember(k, outcome{open: true})
 	before := w.errors
-	w.follows(datum{v: v, typ: typ, table: w.v.nodes.defs.Table(typ)}, d)
+	w.follows(it, d)
 	w.remember(k, outcome{done: true, known: true, ok: w.errors == before})
 }
 

@@ -384,3 +384,23 @@ func TestEmptyDifferential(t *testing.T) {
 		}
 	})
 }
+
+// TestTrialsReportLater holds that what was only tried is still reported where
+// it is asked for in earnest.
+func TestTrialsReportLater(t *testing.T) {
+	v, err := NewWith(
+		definitionOf(t, "org", "Organization", "", `{"id":"Organization.telecom","path":"Organization.telecom","min":1}`),
+		definitionOf(t, "q", "Patient", "", `{"id":"Patient.managingOrganization","path":"Patient.managingOrganization","type":[{"code":"Reference","targetProfile":["http://a.example/org"]}]}`),
+		definitionOf(t, "r", "Patient", "", `{"id":"Patient.name","path":"Patient.name","min":1}`),
+		definitionOf(t, "p", "Observation", "", `{"id":"Observation.subject","path":"Observation.subject","type":[{"code":"Reference","targetProfile":["http://a.example/q","http://a.example/r"]}]}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	const uuid = "urn:uuid:c757873d-ec9a-4326-a141-556f43239520"
+	doc := `{"resourceType":"Bundle","type":"collection","entry":[{"resource":{"resourceType":"Observation","meta":{"profile":["http://a.example/p"]}` + observation + `,"subject":{"reference":"` + uuid + `"}}},` +
+		`{"fullUrl":"` + uuid + `","resource":{"resourceType":"Patient","meta":{"profile":["http://a.example/q"]},"managingOrganization":{"reference":"#o"},"contained":[{"resourceType":"Organization","id":"o","name":"x"}]}}]}`
+	got := strings.Join(faults(t, v, doc, Options{BaseOnly: true}), " ")
+	if want := "p#Observation.subject@Bundle.entry[0].resource.subject org#Organization.telecom@Bundle.entry[1].resource.contained[0].telecom"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
