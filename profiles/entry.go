@@ -24,6 +24,11 @@ func (w *walk) entry(v fhir.Value) {
 // the resource where it is a RESTful one.
 func (w *walk) fullURL(v fhir.Value) {
 	full := v.Get("fullUrl")
+	if !full.Exists() && v.Get("resource").Exists() && w.exchanged() {
+		w.add(v, "fullUrl", fhir.Issue{Severity: fhir.SeverityWarning, Code: fhir.Required, Rule: ruleFullURL,
+			Text: "an entry of a document or a message should have a fullUrl", Expected: "an absolute URL or a urn",
+			Hint: "Give the entry a fullUrl: without it nothing can refer to the resource."})
+	}
 	if full.Kind() != fhir.String {
 		return
 	}
@@ -42,6 +47,13 @@ func (w *walk) fullURL(v fhir.Value) {
 			w.wrong(full, fhir.BadValue, ruleFullURL, "the type and id of the entry's resource at the end of the URL", "another type or id", "Make fullUrl end in the resource's own type and id.")
 		}
 	}
+}
+
+// exchanged reports whether the innermost Bundle is one whose entries refer to
+// each other by fullUrl (R4 Bundle, section 2.36.4).
+func (w *walk) exchanged() bool {
+	typ := w.addressesOf().typ
+	return typ == "document" || typ == "message"
 }
 
 func isHTTPStatus(s string) bool {
