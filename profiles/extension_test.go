@@ -65,6 +65,7 @@ func TestExtensions(t *testing.T) {
 		{on(x("s", text)), ""},
 		{on(x("unknown", text)), ""},
 		{on(x("s", `"valueInteger":1`)), "s#Extension.value[x]@Patient.extension[0].valueInteger"},
+		{on(x("s", `"valueCode":"x"`)), "s#Extension.value[x]@Patient.extension[0].valueCode"},
 		{on(x("s", text), x("s", text)), "s#Extension@Patient.extension[1]"},
 		{on(x("s", `"extension":[{"url":"a","valueString":"x"}]`)), "s#Extension.extension@Patient.extension[0].extension s#Extension.value[x]@Patient.extension[0].value"},
 		{`{"resourceType":"Organization","name":"x","extension":[` + x("s", text) + `]}`, "extension-context@Organization.extension[0]"},

@@ -204,7 +204,9 @@ func sameTargets(list []target, own *definitions.Member) bool {
 	return true
 }
 
-// of returns the rule of a type, or nil.
+// of returns the rule of a type, or nil. A type stands for its specialisations
+// only when it is abstract: a code may not stand where a string is asked for,
+// because its member would have another name (R4 ElementDefinition, type.code).
 func (r *typeRules) of(defs *definitions.Definitions, typ string) *typeRule {
 	for i := range r.list {
 		if r.list[i].code == typ {
@@ -212,11 +214,17 @@ func (r *typeRules) of(defs *definitions.Definitions, typ string) *typeRule {
 		}
 	}
 	for i := range r.list {
-		if code := r.list[i].code; isSystemType(code) || typ != "" && defs.IsA(typ, code) {
+		if code := r.list[i].code; isSystemType(code) || standsFor(defs, code, typ) {
 			return &r.list[i]
 		}
 	}
 	return nil
+}
+
+// standsFor reports whether a type is one of an abstract one.
+func standsFor(defs *definitions.Definitions, abstract, typ string) bool {
+	t := defs.Type(abstract)
+	return t != nil && t.Abstract && typ != "" && defs.IsA(typ, abstract)
 }
 
 // String names the types.

@@ -237,7 +237,7 @@ func (w *walk) holds(c *criterion, it datum) bool {
 
 func (w *walk) isOneOf(typ string, types []string) bool {
 	for _, t := range types {
-		if typ == t || typ != "" && w.v.nodes.defs.IsA(typ, t) {
+		if typ == t || standsFor(w.v.nodes.defs, t, typ) {
 			return true
 		}
 	}
