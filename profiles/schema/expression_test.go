@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"trellis.example/fhir/definitions"
+	"trellis.example/profiles/snapshot"
 )
 
 func TestTranslate(t *testing.T) {
@@ -42,6 +43,44 @@ func TestTranslate(t *testing.T) {
 			t.Errorf("%s: %s\n got %s\nwant %s", tt.table, tt.expression, got, tt.want)
 		}
 	}
+}
+
+// TestNames checks that nobody's profile takes the name of one of ours.
+func TestNames(t *testing.T) {
+	structure := func(url, version string) *snapshot.Structure {
+		return &snapshot.Structure{URL: url, Version: version, Type: "Patient", Kind: "resource", Constraint: true,
+			Elements: []snapshot.Element{{ID: "Patient", Path: "Patient", Max: -1}}}
+	}
+	s := New(definitions.R4(), []*snapshot.Structure{
+		structure("https://another.example/StructureDefinition/Patient", "9.0.0"), structure(ours+"Patient", "1.0.0"),
+		structure(ours+"Patient", "1.1.0"), structure("https://another.example/StructureDefinition/mine", ""),
+	}, nil)
+	for name, want := range map[string]string{
+		"Patient": ours + "Patient|1.1.0", "Patient-1.0.0": ours + "Patient|1.0.0", "Patient-1.1.0": ours + "Patient|1.1.0",
+		"Patient-9.0.0": "https://another.example/StructureDefinition/Patient|9.0.0", "mine": "https://another.example/StructureDefinition/mine",
+		"r4-Patient": core + "Patient|4.0.1",
+	} {
+		if got, ok := s.Schema(name); !ok || got.Canonical != want {
+			t.Errorf("%s is the schema of %q, want %q", name, got.Canonical, want)
+		}
+	}
+	if _, ok := s.Schema("mine-"); ok || len(s.List()) != 146+5 {
+		t.Errorf("%d schemas", len(s.List()))
+	}
+}
+
+// FuzzTranslate checks that no invariant, a user's least of all, stops the
+// schema from being made.
+func FuzzTranslate(f *testing.F) {
+	f.Add("status = 'active' implies (code.exists() or category.coding.where(code = 'x').exists()).not()")
+	f.Add("entry.resource.ofType(")
+	f.Add("intent in ('order' |")
+	t := definitions.R4().Table("ServiceRequest")
+	f.Fuzz(func(test *testing.T, expression string) {
+		if _, err := json.Marshal(translate(expression, t)); err != nil {
+			test.Error(err)
+		}
+	})
 }
 
 func TestNewer(t *testing.T) {

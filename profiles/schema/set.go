@@ -24,7 +24,8 @@ type Code struct{ System, Code string }
 type Codes func(valueSet string) ([]Code, bool)
 
 // A Set is every schema there is: one for each profile and version, and one for
-// each resource type of R4.
+// each resource type of R4. Where profiles of others have a name of ours, or the
+// same name as another, the first keeps it and the rest have no schema.
 type Set struct {
 	defs       *definitions.Definitions
 	codes      Codes
@@ -62,14 +63,11 @@ func New(defs *definitions.Definitions, structures []*snapshot.Structure, codes 
 			s.structures[st.URL] = st
 		}
 	}
-	for _, st := range structures {
-		if st.Kind != "resource" || !st.Constraint || !defs.IsResource(st.Type) {
-			continue
-		}
-		name := lastPart(st.URL)
-		s.add(Entry{Name: name + "-" + st.Version, Title: st.Title, Type: st.Type, Canonical: st.Canonical()}, st)
-		if s.structures[st.URL] == st {
-			s.add(Entry{Name: name, Title: st.Title, Type: st.Type, Canonical: st.Canonical()}, st)
+	for _, own := range []bool{true, false} { // a name of ours stays ours
+		for _, st := range structures {
+			if strings.HasPrefix(st.URL, ours) == own && st.Kind == "resource" && st.Constraint && defs.IsResource(st.Type) {
+				s.addProfile(st)
+			}
 		}
 	}
 	for _, typ := range defs.Resources() {
@@ -79,10 +77,30 @@ func New(defs *definitions.Definitions, structures []*snapshot.Structure, codes 
 	return s
 }
 
-// core is the canonical base of R4's own definitions.
-const core = "http://hl7.org/fhir/StructureDefinition/"
+// core is the canonical base of R4's own definitions, ours that of Trellis.
+const (
+	core = "http://hl7.org/fhir/StructureDefinition/"
+	ours = "https://trellis.example/fhir/StructureDefinition/"
+)
 
+// addProfile adds a profile under its name, when it is the newest version, and
+// under name and version.
+func (s *Set) addProfile(st *snapshot.Structure) {
+	e := Entry{Name: lastPart(st.URL), Title: st.Title, Type: st.Type, Canonical: st.Canonical()}
+	if s.structures[st.URL] == st {
+		s.add(e, st)
+	}
+	if st.Version != "" {
+		e.Name += "-" + st.Version
+		s.add(e, st)
+	}
+}
+
+// add adds a schema unless there is one of that name.
 func (s *Set) add(e Entry, st *snapshot.Structure) {
+	if s.makers[e.Name] != nil {
+		return
+	}
 	s.list = append(s.list, e)
 	s.makers[e.Name] = sync.OnceValue(func() Schema { return s.make(e, st) })
 }
