@@ -131,6 +131,11 @@ func growthMeasures(from, to int) []measure {
 func parts() []measure {
 	return []measure{
 		part("validate", "decode and validate a 3.4 KB ServiceRequest", targets(atMost(80), most("allocations", 500)), measureValidate),
+		part("validate-plan", "validate a personalised plan, 10 activities", targets(atMost(200)), measureDocument("plan.json")),
+		part("validate-answers", "validate 28 answers by their Questionnaire", targets(atMost(150)), measureDocument("answers.json")),
+		{id: "profiles", what: "load and compile all profiles", unit: "ms", targets: targets(atMost(150)), alone: true, run: measureProfiles},
+		{id: "profiles-memory", what: "what they keep in memory", unit: "MB", targets: targets(atMost(40)), alone: true, run: measureProfileMemory},
+		{id: "r4-examples", what: "decode and validate the official R4 examples", unit: "s", targets: targets(atMost(2)), alone: true, run: measureExamples},
 		part("map-hl7v2", "HL7 v2 to validated bundle", mapTarget(), measureMap("hl7v2", "referral.hl7")),
 		part("map-ppn-csv", "police CSV row to validated bundle", mapTarget(), measureMap("ppn-csv", "notice.csv")),
 		part("map-fhir", "FHIR JSON bundle to validated bundle", mapTarget(), measureMap("fhir", "transaction.json")),

@@ -52,26 +52,6 @@ func perOp(d time.Duration, n int) float64 {
 	return float64(d.Nanoseconds()) / 1e6 / float64(max(n, 1))
 }
 
-// measureValidate decodes a referral and judges it by our profile, as a create
-// does.
-func measureValidate(ctx context.Context, s *session, row *Row) error {
-	doc, err := filled("referral.json")
-	if err != nil {
-		return err
-	}
-	v, err := s.validator()
-	if err != nil {
-		return err
-	}
-	return repeat(ctx, row, func() error {
-		r, err := fhir.Decode(doc)
-		if err != nil {
-			return err
-		}
-		return fhir.Faults(v.Validate(r, profiles.Options{}))
-	})
-}
-
 // measureMap reads one document of a partner format and judges the bundle it
 // becomes.
 func measureMap(format, file string) runner {
