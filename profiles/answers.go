@@ -92,7 +92,7 @@ func (f *forms) add(r fhir.Resource) {
 		if other == version {
 			return
 		}
-		if compareVersions(version, other) > 0 {
+		if fhir.CompareVersions(version, other) > 0 {
 			break
 		}
 	}

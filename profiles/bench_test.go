@@ -107,10 +107,8 @@ func BenchmarkAll(b *testing.B) {
 	var keep *Validator
 	for b.Loop() {
 		v := newValidator(b)
-		for _, d := range v.shelf.list {
-			if v.profile(d) == nil {
-				b.Fatalf("%s does not compile", d.URL)
-			}
+		if err := v.Compile(); err != nil {
+			b.Fatal(err)
 		}
 		keep = v
 	}

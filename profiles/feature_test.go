@@ -298,7 +298,7 @@ func TestCompareVersions(t *testing.T) {
 	order := []string{"0.9", "1.0.0-alpha.1", "1.0.0-alpha.2", "1.0.0-alpha.10", "1.0.0-beta", "1.0.0", "1.0.1", "1.2.0", "1.10.0", "2", "10.0.0", "20260101"}
 	for i, a := range order {
 		for j, b := range order {
-			if got := compareVersions(a, b); got < 0 != (i < j) || got > 0 != (i > j) {
+			if got := fhir.CompareVersions(a, b); got < 0 != (i < j) || got > 0 != (i > j) {
 				t.Errorf("%s against %s: %d", a, b, got)
 			}
 		}

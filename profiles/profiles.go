@@ -120,7 +120,7 @@ func (v *Validator) setDefault(d *definition) {
 	if d.URL != Base+d.Type {
 		return
 	}
-	if have := v.byType[d.Type]; have == nil || compareVersions(d.Version, have.Version) > 0 {
+	if have := v.byType[d.Type]; have == nil || fhir.CompareVersions(d.Version, have.Version) > 0 {
 		v.byType[d.Type] = d
 	}
 }
@@ -151,6 +151,17 @@ func (v *Validator) Profiles() []Profile {
 		}
 	}
 	return out
+}
+
+// Compile makes ready every definition, which otherwise happens when a document
+// first needs it.
+func (v *Validator) Compile() error {
+	for _, d := range v.shelf.list {
+		if v.profile(d) == nil {
+			return fmt.Errorf("profiles: %s does not compile", d.canonical())
+		}
+	}
+	return nil
 }
 
 // Structures returns the snapshots of our profiles and extensions, of those that

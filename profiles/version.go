@@ -54,10 +54,10 @@ func newShelf(defs *definitions.Definitions, sources []fhir.Resource) (*shelf, e
 		}
 		s.list = append(s.list, d)
 		s.byURL[d.URL] = append(s.byURL[d.URL], d)
-		slices.SortStableFunc(s.byURL[d.URL], func(a, b *definition) int { return compareVersions(b.Version, a.Version) })
+		slices.SortStableFunc(s.byURL[d.URL], func(a, b *definition) int { return fhir.CompareVersions(b.Version, a.Version) })
 	}
 	slices.SortFunc(s.list, func(a, b *definition) int {
-		return cmp.Or(strings.Compare(a.URL, b.URL), compareVersions(a.Version, b.Version))
+		return cmp.Or(strings.Compare(a.URL, b.URL), fhir.CompareVersions(a.Version, b.Version))
 	})
 	var err error
 	s.library, err = snapshot.NewLibrary(defs, sources)
@@ -146,57 +146,6 @@ func ownType(defs *definitions.Definitions, canonical string) string {
 	}
 	return name
 }
-
-// compareVersions orders versions: numbers by value, part by part, and a
-// pre-release (1.0.0-draft) before its release, as semantic versioning has it.
-func compareVersions(a, b string) int {
-	a, _, _ = strings.Cut(a, "+")
-	b, _, _ = strings.Cut(b, "+")
-	coreA, preA, isPreA := strings.Cut(a, "-")
-	coreB, preB, isPreB := strings.Cut(b, "-")
-	if c := compareParts(coreA, coreB); c != 0 {
-		return c
-	}
-	switch {
-	case isPreA && isPreB:
-		return compareParts(preA, preB)
-	case isPreA:
-		return -1
-	case isPreB:
-		return 1
-	}
-	return 0
-}
-
-func compareParts(a, b string) int {
-	for a != "" || b != "" {
-		var x, y string
-		x, a, _ = strings.Cut(a, ".")
-		y, b, _ = strings.Cut(b, ".")
-		if c := comparePart(x, y); c != 0 {
-			return c
-		}
-	}
-	return 0
-}
-
-// comparePart orders numbers by value and before words.
-func comparePart(x, y string) int {
-	nx, ny := isNumber(x), isNumber(y)
-	switch {
-	case nx && ny:
-		x, y = strings.TrimLeft(x, "0"), strings.TrimLeft(y, "0")
-		return cmp.Or(cmp.Compare(len(x), len(y)), strings.Compare(x, y))
-	case nx != ny && x != "" && y != "":
-		if nx {
-			return -1
-		}
-		return 1
-	}
-	return strings.Compare(x, y)
-}
-
-func isNumber(s string) bool { return s != "" && strings.Trim(s, "0123456789") == "" }
 
 // shownURL and shownVersion show what a definition calls itself, unless it is too
 // strange to be shown.

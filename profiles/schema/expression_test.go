@@ -82,17 +82,3 @@ func FuzzTranslate(f *testing.F) {
 		}
 	})
 }
-
-func TestNewer(t *testing.T) {
-	tests := []struct {
-		a, b string
-		want bool
-	}{
-		{"1.1.0", "1.0.0", true}, {"1.0.0", "1.1.0", false}, {"1.10.0", "1.9.0", true}, {"2", "1.9", true}, {"1.0.0", "1.0.0", false}, {"1.0.1", "1.0", true}, {"b", "a", true},
-	}
-	for _, tt := range tests {
-		if Newer(tt.a, tt.b) != tt.want {
-			t.Errorf("Newer(%s, %s) is not %t", tt.a, tt.b, tt.want)
-		}
-	}
-}

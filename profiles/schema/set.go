@@ -5,10 +5,10 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"slices"
-	"strconv"
 	"strings"
 	"sync"
 
+	"trellis.example/fhir"
 	"trellis.example/fhir/definitions"
 	"trellis.example/profiles/snapshot"
 )
@@ -59,7 +59,7 @@ func New(defs *definitions.Definitions, structures []*snapshot.Structure, codes 
 	s := &Set{defs: defs, codes: codes, structures: map[string]*snapshot.Structure{}, makers: map[string]func() Schema{}}
 	for _, st := range structures {
 		s.structures[st.Canonical()] = st
-		if newest := s.structures[st.URL]; newest == nil || Newer(st.Version, newest.Version) {
+		if newest := s.structures[st.URL]; newest == nil || fhir.CompareVersions(st.Version, newest.Version) > 0 {
 			s.structures[st.URL] = st
 		}
 	}
@@ -136,23 +136,6 @@ func (s *Set) find(canonical string) *snapshot.Structure {
 	}
 	url, _, _ := strings.Cut(canonical, "|")
 	return s.structures[url]
-}
-
-// Newer reports whether version a is later than b: numbers between dots are
-// compared as numbers.
-func Newer(a, b string) bool {
-	as, bs := strings.Split(a, "."), strings.Split(b, ".")
-	for i := range min(len(as), len(bs)) {
-		x, errX := strconv.Atoi(as[i])
-		y, errY := strconv.Atoi(bs[i])
-		switch {
-		case errX == nil && errY == nil && x != y:
-			return x > y
-		case (errX != nil || errY != nil) && as[i] != bs[i]:
-			return as[i] > bs[i]
-		}
-	}
-	return len(as) > len(bs)
 }
 
 func lastPart(url string) string { return url[strings.LastIndexByte(url, '/')+1:] }

@@ -3,8 +3,6 @@ package snapshot
 import (
 	"cmp"
 	"slices"
-	"strconv"
-	"strings"
 
 	"trellis.example/fhir"
 	"trellis.example/fhir/definitions"
@@ -61,10 +59,10 @@ func NewLibrary(defs *definitions.Definitions, list []fhir.Resource) (*Library, 
 		}
 	}
 	for _, same := range l.byURL {
-		slices.SortFunc(same, func(a, b *volume) int { return compareVersions(b.head.Version, a.head.Version) })
+		slices.SortFunc(same, func(a, b *volume) int { return fhir.CompareVersions(b.head.Version, a.head.Version) })
 	}
 	slices.SortFunc(l.all, func(a, b *volume) int {
-		return cmp.Or(cmp.Compare(a.head.URL, b.head.URL), compareVersions(a.head.Version, b.head.Version))
+		return cmp.Or(cmp.Compare(a.head.URL, b.head.URL), fhir.CompareVersions(a.head.Version, b.head.Version))
 	})
 	return l, fhir.Faults(issues)
 }
@@ -147,33 +145,4 @@ func (l *Library) All() ([]*Structure, error) {
 		out = append(out, v.made)
 	}
 	return out, fhir.Faults(issues)
-}
-
-// compareVersions orders business versions: numbers between dots by value,
-// anything else as text; a version without a suffix such as "-draft" comes after
-// those with one.
-func compareVersions(a, b string) int {
-	a, preA, _ := strings.Cut(a, "-")
-	b, preB, _ := strings.Cut(b, "-")
-	for a != "" || b != "" {
-		var x, y string
-		x, a, _ = strings.Cut(a, ".")
-		y, b, _ = strings.Cut(b, ".")
-		if c := comparePart(x, y); c != 0 {
-			return c
-		}
-	}
-	if (preA == "") != (preB == "") {
-		return cmp.Compare(preB, preA)
-	}
-	return cmp.Compare(preA, preB)
-}
-
-func comparePart(x, y string) int {
-	n, errN := strconv.Atoi(x)
-	m, errM := strconv.Atoi(y)
-	if errN == nil && errM == nil {
-		return cmp.Compare(n, m)
-	}
-	return cmp.Compare(x, y)
 }

@@ -1,9 +1,7 @@
 package terminology
 
 import (
-	"cmp"
 	"slices"
-	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -99,31 +97,12 @@ func (s *Service) add(r fhir.Resource) error {
 	}
 	s.resources = append(s.resources, r)
 	into[e.url] = append(into[e.url], e)
-	slices.SortFunc(into[e.url], func(a, b *entry) int { return compareVersions(b.version, a.version) })
+	slices.SortFunc(into[e.url], func(a, b *entry) int { return fhir.CompareVersions(b.version, a.version) })
 	return nil
 }
 
 // Resources returns the resources that the service was made of, in their order.
 func (s *Service) Resources() []fhir.Resource { return s.resources }
-
-// compareVersions orders dotted versions by their numbers.
-func compareVersions(a, b string) int {
-	for a != "" || b != "" {
-		var x, y string
-		x, a, _ = strings.Cut(a, ".")
-		y, b, _ = strings.Cut(b, ".")
-		m, errX := strconv.Atoi(x)
-		n, errY := strconv.Atoi(y)
-		c := cmp.Compare(m, n)
-		if errX != nil || errY != nil {
-			c = cmp.Compare(x, y)
-		}
-		if c != 0 {
-			return c
-		}
-	}
-	return 0
-}
 
 // find returns the resource with that version, the newest when version is "".
 func find(list []*entry, version string) *entry {
