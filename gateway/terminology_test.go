@@ -141,6 +141,10 @@ func TestTerminologyServer(t *testing.T) {
 	check(need+"267076002", 200, `"valueBoolean":true`) // held here
 	check("ValueSet/$expand?url="+ourBase+"ValueSet/need&filter=reference", 200, `"total":1`)
 	check("ValueSet/$expand?url="+ourBase+"ValueSet/need&filter=lonel", 200, `"total":2`)
+	inline := `{"resourceType":"Parameters","parameter":[{"name":"code","valueCode":"185086009"},{"name":"system","valueUri":"http://snomed.info/sct"},{"name":"valueSet","resource":{"resourceType":"ValueSet","status":"active","compose":{"include":[{"system":"http://snomed.info/sct","filter":[{"property":"concept","op":"is-a","value":"404684003"}]}]}}}]}`
+	if a := s.post("surgery", "/fhir/ValueSet/$validate-code", "application/fhir+json", []byte(inline)); a.StatusCode != http.StatusUnprocessableEntity || !strings.Contains(string(a.body), "unable to check") {
+		t.Errorf("a definition sent: %s\n%s", a.Status, a.body)
+	}
 	if n := strings.Count(seen.String(), "\n"); n != 3 {
 		t.Errorf("asked %d times:\n%s", n, seen.String())
 	}

@@ -111,10 +111,10 @@ func NewClient(c ClientConfig) *Client {
 
 // ValidateCode asks whether the code is in the value set, or in the code system
 // when there is none. For a value set that is held here in part it asks about
-// the open part alone. Only systems that are URLs, and codes without blanks, are
-// sent: anything else may be somebody's words.
+// the open part alone. Only systems and value sets that are URLs, and codes
+// without blanks, are sent: anything else may be somebody's words.
 func (c *Client) ValidateCode(ctx context.Context, q terminology.Query) (terminology.Answer, error) {
-	if !sendable(q.System, q.Code) {
+	if !sendable(q.System, q.Code) || !isCanonical(q.ValueSet) {
 		return terminology.Unknown, nil
 	}
 	key := q.ValueSet + "\n" + q.System + "\n" + q.Code
@@ -166,12 +166,26 @@ func (c *Client) about(params []object, canonical string, open []byte, held bool
 	return params
 }
 
+// maxAddress is the longest system or canonical that is sent and remembered:
+// documents may bring any.
+const maxAddress = 255
+
 // sendable reports whether a coding can leave the house: it names a public
 // system, not one of a partner's own numbers, and looks like a code.
 func sendable(system, code string) bool {
 	u, err := url.Parse(system)
 	public := err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Host != "" && u.User == nil || strings.HasPrefix(system, "urn:oid:") || strings.HasPrefix(system, "urn:iso:") || strings.HasPrefix(system, "urn:ietf:")
-	return public && len(system) <= 255 && code != "" && len(code) <= 128 && !strings.ContainsAny(code, " \t\r\n@")
+	return public && !numbersPeople(system) && isCanonical(system) && code != "" && len(code) <= 128 && !strings.ContainsAny(code, " \t\r\n@")
+}
+
+// numbersPeople reports whether a system is of identifiers rather than codes: by
+// the NHS's convention, those have Id in their address.
+func numbersPeople(system string) bool { return strings.Contains(system, "/Id/") }
+
+// isCanonical reports whether s has the form of a canonical, or is empty. Value
+// sets are named by Questionnaires too, which may come with the document.
+func isCanonical(s string) bool {
+	return len(s) <= maxAddress && !strings.ContainsAny(s, " \t\r\n@")
 }
 
 // Expand asks for the codes of a value set: of open, a definition, when it is

@@ -193,6 +193,10 @@ func TestClientKeepsToItself(t *testing.T) {
 		{System: sct, Code: "jane@mail.example"},
 		{System: sct, Code: strings.Repeat("1", 129)},
 		{System: sct, Code: ""},
+		{System: "https://fhir.nhs.uk/Id/nhs-number", Code: "9434765919"},
+		{System: "urn:oid:1.2\nhttp://loinc.org", Code: "x"},
+		{ValueSet: "urn:far of Jane Citizen", System: sct, Code: "422650009"},
+		{ValueSet: "https://a.example/" + strings.Repeat("x", 1<<20), System: sct, Code: "422650009"}, // nor remembered
 		{ValueSet: "urn:needs", System: "https://other.example/system", Code: "x"}, // held, and nothing of that system is open
 	} {
 		if a, err := c.ValidateCode(t.Context(), q); a != terminology.Unknown || err != nil {

@@ -69,17 +69,19 @@ func (s *server) validateInSystem(q *rest.Request) (rest.Response, error) {
 	return s.validate(q, terminology.ValidateRequest{Codings: codings, Abstract: true})
 }
 
-// validate answers from what is held, or by the terminology server.
+// validate answers from what is held, or by the terminology server. That is not
+// asked about a definition sent or stored here: it would answer by another of
+// the same url, or, without one, for the code system alone.
 func (s *server) validate(q *rest.Request, ask terminology.ValidateRequest) (rest.Response, error) {
 	r, err := s.Service.ValidateCode(ask)
-	held := true
-	if e := fhir.AsError(err); err != nil && s.Remote != nil && e.Issues[0].Code == fhir.NotFound && len(ask.Codings) > 0 {
+	held, askable := true, s.Remote != nil && ask.ValueSet.Type() == ""
+	if e := fhir.AsError(err); err != nil && askable && e.Issues[0].Code == fhir.NotFound && len(ask.Codings) > 0 {
 		held, err, r = false, nil, &terminology.ValidateResult{System: ask.Codings[0].System, Code: ask.Codings[0].Code, Message: e.Issues[0].Text}
 	}
 	if err != nil {
 		return rest.Response{}, err
 	}
-	if r.Answer == terminology.Unknown && s.Remote != nil && r.System != "" && (held || len(ask.Codings) == 1) {
+	if r.Answer == terminology.Unknown && askable && r.System != "" && (held || len(ask.Codings) == 1) {
 		if err := s.askRemote(q, ask.URL, r); err != nil {
 			return rest.Response{}, err
 		}
