@@ -198,3 +198,60 @@ func TestStopsAtTheFirstErrorOfTheOutput(t *testing.T) {
 		t.Errorf("got %v after %d", err, n)
 	}
 }
+
+func names(t *testing.T, stdin string, paths ...string) string {
+	t.Helper()
+	s, err := NewSource(paths, strings.NewReader(stdin))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out []string
+	for d, err := range s.All() {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := d.Resource(); err != nil {
+			d.Name += "!"
+		}
+		out = append(out, filepath.Base(d.Name))
+	}
+	return strings.Join(out, " ")
+}
+
+func TestStandardInput(t *testing.T) {
+	const doc = `{"resourceType":"Patient"}`
+	for in, want := range map[string]string{
+		doc:                                  "standard input",
+		doc + "\n":                           "standard input",
+		"\n" + doc + "\r\n \n":               "standard input",
+		"{\n\"resourceType\":\"Patient\"\n}": "standard input",
+		doc + "\n" + doc:                     "standard input:1 standard input:2",
+		"\n" + doc + "\r\n\r\n{bad\n" + doc + "\n": "standard input:2 standard input:4! standard input:5",
+		"":             "standard input!",
+		doc + " x":     "standard input!",
+		"{\n}\n" + doc: "standard input!",
+		`<Patient xmlns="http://hl7.org/fhir">` + "\n</Patient>\n": "standard input",
+	} {
+		if got := names(t, in, "-"); got != want {
+			t.Errorf("%q: %s, want %s", in, got, want)
+		}
+	}
+}
+
+// A document is never read further than what is taken, and a folder is not waited
+// for: what stands in it may be a pipe.
+func TestEndlessFiles(t *testing.T) {
+	dir := t.TempDir()
+	write(t, dir, "a.json", `{"resourceType":"Patient"}`)
+	for name, target := range map[string]string{"device.json": "/dev/zero", "loop": ".", "device.xml": "/dev/zero", "folder.json": "."} {
+		if err := os.Symlink(target, filepath.Join(dir, name)); err != nil {
+			t.Skip("no symbolic links here: " + err.Error())
+		}
+	}
+	if got := names(t, "", dir); got != "a.json" {
+		t.Errorf("found %s", got)
+	}
+	if got := names(t, "", "/dev/zero"); got != "zero!" {
+		t.Errorf("an endless file: %s", got)
+	}
+}

@@ -3,11 +3,13 @@ package check
 import (
 	"bufio"
 	"bytes"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 	"iter"
+	"math"
 	"os"
 	"path/filepath"
 	"strings"
@@ -29,7 +31,7 @@ type Document struct {
 
 // A Source is the documents below some paths: files (.json, .ndjson, .xml or any
 // other name, then taken as JSON), folders (their .json, .ndjson and FHIR .xml
-// files) and "-" for standard input.
+// files) and "-" for standard input: one document, or one a line.
 type Source struct {
 	files []string
 	stdin io.Reader
@@ -58,10 +60,14 @@ func NewSource(paths []string, stdin io.Reader) (*Source, error) {
 
 func (s *Source) walk(path string) error {
 	return filepath.WalkDir(path, func(file string, d fs.DirEntry, err error) error {
-		if err != nil || d.IsDir() || file != path && !isDocument(file) {
+		if err != nil || d.IsDir() {
 			return err
 		}
-		if info, err := os.Stat(file); err == nil {
+		info, err := os.Stat(file)
+		if file != path && (err == nil && !info.Mode().IsRegular() || !isDocument(file)) {
+			return nil // also a pipe or a device, which may never end
+		}
+		if err == nil {
 			s.Size += info.Size()
 		}
 		s.files = append(s.files, file)
@@ -103,13 +109,69 @@ func (s *Source) All() iter.Seq2[Document, error] {
 func (s *Source) file(name string, yield func(Document, error) bool) bool {
 	switch {
 	case name == "-":
-		b, err := io.ReadAll(io.LimitReader(s.stdin, Limit+1))
-		return yield(Document{Name: "standard input", JSON: b, XML: looksXML(b)}, err)
+		return standardInput(s.stdin, yield)
 	case filepath.Ext(name) == ".ndjson":
-		return lines(name, yield)
+		f, err := os.Open(name) //nolint:gosec // the file that the user names
+		if err != nil {
+			return yield(Document{}, err)
+		}
+		defer f.Close() //nolint:errcheck // read only
+		return lines(name, f, yield)
 	}
-	b, err := os.ReadFile(name) //nolint:gosec // the file that the user names
+	b, err := read(name)
 	return yield(Document{Name: name, JSON: b, XML: looksXML(b), Read: int64(len(b))}, err)
+}
+
+// read returns a file, of one that is too large as much as shows it.
+func read(name string) ([]byte, error) {
+	f, err := os.Open(name) //nolint:gosec // the file that the user names
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close() //nolint:errcheck // read only
+	return io.ReadAll(io.LimitReader(f, Limit+1))
+}
+
+// standardInput yields the one document of in, or that of each line when the
+// first line is a whole one and more follow.
+func standardInput(in io.Reader, yield func(Document, error) bool) bool {
+	const name = "standard input"
+	first := &io.LimitedReader{R: in, N: Limit + 1}
+	r := bufio.NewReader(first)
+	var head []byte
+	for {
+		line, err := r.ReadBytes('\n')
+		head = append(head, line...)
+		if err != nil {
+			return yield(Document{Name: name, JSON: head, XML: looksXML(head)}, eof(err))
+		}
+		if len(bytes.TrimSpace(line)) > 0 {
+			break
+		}
+	}
+	if json.Valid(bytes.TrimPrefix(head, []byte("\ufeff"))) {
+		for c, err := r.ReadByte(); ; c, err = r.ReadByte() {
+			if err != nil {
+				return yield(Document{Name: name, JSON: head}, eof(err))
+			}
+			head = append(head, c)
+			if !strings.ContainsRune(" \t\r\n", rune(c)) {
+				break
+			}
+		}
+		first.N = math.MaxInt64
+		return lines(name, io.MultiReader(bytes.NewReader(head), r), yield)
+	}
+	rest, err := io.ReadAll(r)
+	head = append(head, rest...)
+	return yield(Document{Name: name, JSON: head, XML: looksXML(head)}, err)
+}
+
+func eof(err error) error {
+	if errors.Is(err, io.EOF) {
+		return nil
+	}
+	return err
 }
 
 func looksXML(b []byte) bool {
@@ -117,13 +179,8 @@ func looksXML(b []byte) bool {
 	return strings.HasPrefix(string(bytes.TrimLeft(b[:min(len(b), 64)], " \t\r\n")), "<")
 }
 
-func lines(name string, yield func(Document, error) bool) bool {
-	f, err := os.Open(name) //nolint:gosec // the file that the user names
-	if err != nil {
-		return yield(Document{}, err)
-	}
-	defer f.Close() //nolint:errcheck // read only
-	scan := bufio.NewScanner(f)
+func lines(name string, r io.Reader, yield func(Document, error) bool) bool {
+	scan := bufio.NewScanner(r)
 	scan.Buffer(make([]byte, 64<<10), Limit)
 	for n := 1; scan.Scan(); n++ {
 		read := int64(len(scan.Bytes()) + 1)
