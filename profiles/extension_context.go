@@ -46,13 +46,13 @@ func (w *walk) inContext(holder fhir.Value, contexts []snapshot.Context) bool {
 
 // levels lists the elements from the innermost resource down to v.
 func (w *walk) levels(v fhir.Value, room []level, depth int) []level {
-	defs := w.v.nodes.defs
 	up, key := v.Parent(), v.Key()
 	if up.Kind() == fhir.Array {
 		up, key = up.Parent(), up.Key()
 	}
-	if typ := v.Get("resourceType").Text(); defs.IsResource(typ) || !up.Exists() || depth > maxLevels {
-		return append(room, level{table: defs.Table(typ), name: typ, value: v})
+	if v == w.resource || !up.Exists() || depth > maxLevels {
+		typ := w.nameOf(v)
+		return append(room, level{table: w.v.nodes.defs.Table(typ), name: typ, value: v})
 	}
 	room = w.levels(up, room, depth+1)
 	l := level{name: strings.TrimPrefix(key, "_"), member: strings.TrimPrefix(key, "_"), value: v}
@@ -65,6 +65,21 @@ func (w *walk) levels(v fhir.Value, room []level, depth int) []level {
 		}
 	}
 	return append(room, l)
+}
+
+// A resourceName is the type of a resource, looked up once: one of a hostile
+// document may have many members.
+type resourceName struct {
+	of   fhir.Value
+	name string
+}
+
+// nameOf returns the type that a resource says it has.
+func (w *walk) nameOf(resource fhir.Value) string {
+	if w.named.of != resource {
+		w.named = resourceName{resource, resource.Get("resourceType").Text()}
+	}
+	return w.named.name
 }
 
 // selected reports whether a FHIRPath expression on the resource selects the

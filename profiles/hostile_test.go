@@ -32,6 +32,8 @@ func TestHostile(t *testing.T) {
 		{"wide Bundle, many entries", wide(`{"resourceType":"Bundle","entry":[`+repeated(`{"request":{"method":"POST","url":"Patient"}}`, mb)+`],`, mb, `"type":"transaction"}`)},
 		{"wide entry, many sections", `{"resourceType":"Bundle","type":"document","entry":[` + wide(`{"resource":{"resourceType":"Composition","section":[`+repeated(`{"entry":[{"reference":"Patient/1"}]}`, mb)+`]},`, mb, `"fullUrl":"https://a.example/Composition/1"}`) + `,{"resource":{"resourceType":"Patient"}}]}`},
 		{"wide entry, many references", `{"resourceType":"Bundle","type":"message","entry":[{"resource":{"resourceType":"MessageHeader"}},` + wide(`{"resource":`+wide(`{"generalPractitioner":[`+repeated(`{"reference":"Organization/1"}`, mb)+`],`, mb, `"resourceType":"Patient"}`)+`,`, mb, `"fullUrl":"https://a.example/Patient/1"}`) + `]}`},
+		{"wide element, many extensions", `{"resourceType":"Patient","name":[` + wide(`{"extension":[`+repeated(`{"url":"http://hl7.org/fhir/StructureDefinition/humanname-own-prefix","valueString":"x"}`, 4*mb)+`],`, mb, `"text":"x"}`) + `]}`},
+		{"wide resource, many extensions", wide(`{"extension":[`+repeated(`{"url":"http://hl7.org/fhir/StructureDefinition/patient-religion","valueCodeableConcept":{"text":"x"}}`, 4*mb)+`],`, mb, `"resourceType":"Patient"}`)},
 	}
 	v := newValidator(t)
 	for _, tt := range tests {

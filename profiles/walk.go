@@ -32,6 +32,7 @@ type walk struct {
 	pending  []question    // codes that cannot be decided here
 	spoken   speech        // the language of the innermost resource
 	address  address       // of the entry around root
+	named    resourceName  // the type of the innermost resource
 	forms    map[int]*form // Questionnaires of the document, by their place
 	// formIndex finds them: those of a Bundle by URL, contained ones by id.
 	formIndex map[int]map[string]fhir.Value

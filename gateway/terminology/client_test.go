@@ -197,7 +197,7 @@ func TestClientKeepsToItself(t *testing.T) {
 		{System: "urn:oid:1.2\nhttp://loinc.org", Code: "x"},
 		{ValueSet: "urn:far of Jane Citizen", System: sct, Code: "422650009"},
 		{ValueSet: "https://a.example/" + strings.Repeat("x", 1<<20), System: sct, Code: "422650009"}, // nor remembered
-		{ValueSet: "urn:needs", System: "https://other.example/system", Code: "x"}, // held, and nothing of that system is open
+		{ValueSet: "urn:needs", System: "https://other.example/system", Code: "x"},                    // held, and nothing of that system is open
 	} {
 		if a, err := c.ValidateCode(t.Context(), q); a != terminology.Unknown || err != nil {
 			t.Errorf("%+v: %v %v", q, a, err)
