@@ -11,6 +11,7 @@ const (
 	ruleBundleMessage    = "bundle-message"
 	ruleBundleReached    = "bundle-reached"
 	ruleBundleReference  = "bundle-reference"
+	ruleCanonical        = "canonical-absolute"
 	ruleCardinality      = "cardinality"
 	ruleChoice           = "choice"
 	ruleCodeUnknown      = "code-unknown"
@@ -114,6 +115,7 @@ var remedies = map[string]remedy{
 	ruleSignpostTask:     {hint: "Leave the Task out, or refer instead of signposting."},
 	ruleTextLength:       {hint: "Shorten it where that loses nothing."},
 	ruleType:             {hint: "Write the value as the JSON kind that the message names."},
+	ruleCanonical:        {hint: "Write the url of the resource that is meant, not its address on a server."},
 	ruleUCUM:             {hint: "Write the unit as UCUM has it, such as kg, mm[Hg] or /min; put words for people in unit.", at: "Quantity.code"},
 	ruleUnchecked:        {hint: "Check the code by hand, or send the document again when the terminology server is back."},
 	ruleUnknownElement:   {hint: "Check the spelling, or move the information to an element that FHIR has or to an extension."},

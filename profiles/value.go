@@ -31,10 +31,20 @@ func (w *walk) primitive(v fhir.Value, info *member) {
 		w.wrong(v, fhir.CodeInvalid, ruleBinding, info.format.expect(), "a code of another form", formHint)
 	case s != "" && s[0] == '#' && (p == pCanonical || p == pURI || p == pURL):
 		w.locals = append(w.locals, local{at: v, id: s[1:]})
+	case p == pCanonical && strings.IndexByte(s, ':') < 0:
+		w.relativeCanonical(v)
 	case info.bind != nil:
 		w.bound(v, want.name, info.bind)
 	}
 	w.rules(v, info.rules)
+}
+
+// relativeCanonical remarks on a canonical that is no absolute URL (R4
+// datatypes, canonical): HL7's own examples have some, and nobody finds what they
+// name.
+func (w *walk) relativeCanonical(v fhir.Value) {
+	w.add(v, "", fhir.Issue{Severity: fhir.SeverityWarning, Code: fhir.BadValue, Rule: ruleCanonical,
+		Text: "a canonical is an absolute URL", Expected: "an absolute URL, or # and the id of a contained resource", Found: "a relative address"})
 }
 
 // malformed reports a value that is not one of its primitive type.
