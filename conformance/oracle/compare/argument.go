@@ -3,7 +3,6 @@ package main
 import (
 	"fmt"
 	"os"
-	"path"
 	"regexp"
 	"strings"
 )
@@ -17,7 +16,7 @@ type argument struct {
 	side     string // "Trellis" or "reference"
 	id       string // rule or message id, "*" for any
 	text     *regexp.Regexp
-	pattern  string // of the document's name, as path.Match has it; "*" for any
+	pattern  string // how the document's name begins, with "*" after it
 	why      string
 	settled  int // documents for which it was needed
 	position int
@@ -39,7 +38,7 @@ func readArguments(name string) ([]*argument, error) {
 	section, _, _ = strings.Cut(section, "\n## ")
 	var out []*argument
 	for line := range strings.Lines(section) {
-		cells := strings.Split(strings.Trim(strings.TrimSpace(line), "|"), "|")
+		cells := cellsOf(line)
 		if len(cells) != 4 || !strings.Contains(cells[1], "`") {
 			continue
 		}
@@ -70,18 +69,28 @@ func newArgument(cells []string) (*argument, error) {
 			return nil, err
 		}
 	}
-	if _, err := path.Match(a.pattern, ""); err != nil {
-		return nil, fmt.Errorf("%s: %w", a.pattern, err)
+	if strings.IndexByte(a.pattern, '*') != len(a.pattern)-1 {
+		return nil, fmt.Errorf("documents are named by how they begin and a *, not by %q", a.pattern)
 	}
 	return a, nil
+}
+
+// cellsOf splits a row of a Markdown table; \| stands for the sign itself.
+func cellsOf(line string) []string {
+	const mark = "\x00"
+	line = strings.ReplaceAll(strings.TrimSpace(line), `\|`, mark)
+	cells := strings.Split(strings.Trim(line, "|"), "|")
+	for i := range cells {
+		cells[i] = strings.ReplaceAll(cells[i], mark, "|")
+	}
+	return cells
 }
 
 func (a *argument) covers(side, file string, r reason) bool {
 	if a.side != side || a.id != "*" && a.id != r.id || a.text != nil && !a.text.MatchString(r.text) {
 		return false
 	}
-	ok, _ := path.Match(a.pattern, file)
-	return a.pattern == "*" || ok
+	return strings.HasPrefix(file, strings.TrimSuffix(a.pattern, "*"))
 }
 
 // settle reports whether every reason has an argument.
