@@ -8,9 +8,10 @@ import (
 )
 
 // profiles applies, to a resource that has been walked, the profiles it claims,
-// those its sender agreed to and ours for its type, each once. A profile that
-// another of them builds on is applied by that one.
-func (w *walk) profiles(v fhir.Value, typ string) {
+// those its sender agreed to and ours for its type, each once, and then what
+// waits from an index on. A profile that another of them builds on is applied by
+// that one.
+func (w *walk) profiles(v fhir.Value, typ string, waiting int) {
 	var room [8]*definition
 	list := w.claims(v, typ, room[:0])
 	for _, canonical := range w.o.Profiles {
@@ -26,6 +27,7 @@ func (w *walk) profiles(v fhir.Value, typ string) {
 			w.resourceProfile(v, typ, d)
 		}
 	}
+	w.drain(waiting)
 	if w.costly != nil {
 		w.tooMuch(v, w.costly)
 	}
@@ -95,9 +97,19 @@ func (v *Validator) profile(d *definition) *profile {
 	return d.compiled.Load()
 }
 
+// drain applies what waits from the index on, and what comes to wait meanwhile.
+func (w *walk) drain(from int) {
+	for len(w.waiting) > from {
+		last := len(w.waiting) - 1
+		next := w.waiting[last]
+		w.waiting = w.waiting[:last]
+		w.within(next.it.v, func() { w.resourceProfile(next.it.v, next.it.typ, next.def) })
+	}
+}
+
 // resourceProfile applies a profile to a resource, once in a validation.
 func (w *walk) resourceProfile(v fhir.Value, typ string, d *definition) {
-	k := appliedKey{v.Tree(), v.Index(), d}
+	k := w.key(v, d)
 	state := w.applied[k]
 	if state.done || state.open {
 		return
@@ -199,6 +211,7 @@ func (w *walk) apply(c *check, it datum) {
 	}
 	if w.depth++; w.depth > maxApplied {
 		w.depth--
+		w.tooMuch(it.at(), c)
 		return
 	}
 	w.checkValue(c, it)
@@ -231,8 +244,7 @@ func (w *walk) tooMuch(at fhir.Value, c *check) {
 	}
 }
 
-// maxApplied bounds the nesting of checks: documents nest no deeper, but the
-// resources that references lead to do.
+// maxApplied bounds the nesting of checks. Documents nest no deeper.
 const maxApplied = 400
 
 func (w *walk) below(children []*check, it datum) {

@@ -1,6 +1,7 @@
 package profiles
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -390,5 +391,43 @@ func TestTrialsReportLater(t *testing.T) {
 	got := strings.Join(faults(t, v, doc, Options{BaseOnly: true}), " ")
 	if want := "p#Observation.subject@Bundle.entry[0].resource.subject org#Organization.telecom@Bundle.entry[1].resource.contained[0].telecom"; got != want {
 		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
+// TestLongChains holds that a profile which applies from reference to reference
+// through a Bundle reaches the last entry, and refuses none for the length.
+func TestLongChains(t *testing.T) {
+	v, err := NewWith(definitionOf(t, "self", "Patient", "", `{"id":"Patient.name","path":"Patient.name","min":1}`,
+		`{"id":"Patient.link.other","path":"Patient.link.other","type":[{"code":"Reference","targetProfile":["http://a.example/self"]}]}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	const length = 500
+	id := func(i int) string { return fmt.Sprintf("urn:uuid:c757873d-ec9a-4326-a141-%012d", i) }
+	chain := func(nameless int) string {
+		entries := make([]string, length)
+		for i := range entries {
+			rest := ""
+			if i == 0 {
+				rest += `,"meta":{"profile":["http://a.example/self"]}`
+			}
+			if i != nameless {
+				rest += `,"name":[{"text":"x"}]`
+			}
+			if i < length-1 {
+				rest += `,"link":[{"type":"seealso","other":{"reference":"` + id(i+1) + `"}}]`
+			}
+			entries[i] = `{"fullUrl":"` + id(i) + `","resource":{"resourceType":"Patient"` + rest + `}}`
+		}
+		return `{"resourceType":"Bundle","type":"collection","entry":[` + strings.Join(entries, ",") + `]}`
+	}
+	for _, nameless := range []int{-1, 1, 5, 100, 133, 134, 200, length - 1} {
+		want := ""
+		if nameless >= 0 {
+			want = fmt.Sprintf("self#Patient.name@Bundle.entry[%d].resource.name", nameless)
+		}
+		if got := strings.Join(faults(t, v, chain(nameless), Options{BaseOnly: true}), " "); got != want {
+			t.Errorf("%d: got %q, want %q", nameless, got, want)
+		}
 	}
 }

@@ -16,6 +16,10 @@ type state struct {
 	// found are the resources that Options.Resolve found, by reference.
 	found map[string]fhir.Value
 	hops  int // references followed from the document to here
+	// waiting are resources of the document to which a profile applies besides,
+	// as the target of a reference or in an element: they are many in a row at
+	// times, so they are not looked into where they are met.
+	waiting []awaited
 
 	effort, size int    // checks applied; values of the document
 	costly       *check // at which the effort was given up
@@ -30,13 +34,14 @@ type state struct {
 
 // kept is the state without the document, for the next walk: its memory alone.
 func (s *state) kept() state {
-	if cap(s.items) > 4096 || len(s.applied)+len(s.given) > 256 {
+	if cap(s.items) > 4096 || cap(s.waiting) > 4096 || len(s.applied)+len(s.given) > 256 {
 		return state{}
 	}
 	clear(s.items[:cap(s.items)])
 	clear(s.applied)
 	clear(s.given)
-	return state{items: s.items[:0], applied: s.applied, given: s.given}
+	clear(s.waiting[:cap(s.waiting)])
+	return state{items: s.items[:0], applied: s.applied, given: s.given, waiting: s.waiting[:0]}
 }
 
 // givenKey names an extension's definition and the list that it is in.
@@ -46,11 +51,23 @@ type givenKey struct {
 	def   *definition
 }
 
-// appliedKey names a profile on a value.
+// An awaited is a resource with a profile that applies to it.
+type awaited struct {
+	it  datum
+	def *definition
+}
+
+// appliedKey names a profile on a value. What is found of it depends on how many
+// references may still be followed from there.
 type appliedKey struct {
 	tree  *fhir.Tree
 	index int
 	def   *definition
+	hops  int
+}
+
+func (w *walk) key(v fhir.Value, d *definition) appliedKey {
+	return appliedKey{v.Tree(), v.Index(), d, w.hops}
 }
 
 // A outcome is what is known of a profile on a value.
@@ -224,14 +241,18 @@ func (w *walk) typeProfiles(c *check, list []*definition, it datum) {
 }
 
 // oneProfile applies a profile to a value inside the document, reporting its
-// faults where they stand.
+// faults where they stand; to a resource, when the present one is done.
 func (w *walk) oneProfile(d *definition, it datum) {
 	if it.table == nil || it.table.Kind != 'r' {
 		w.follows(it, d)
 		return
 	}
-	if d.Type == it.typ {
+	switch {
+	case d.Type != it.typ:
+	case w.trying > 0:
 		w.within(it.v, func() { w.resourceProfile(it.v, it.typ, d) })
+	case !w.applied[w.key(it.v, d)].done:
+		w.waiting = append(w.waiting, awaited{it, d})
 	}
 }
 
@@ -240,7 +261,7 @@ func (w *walk) conforms(it datum, d *definition) bool {
 	if it.typ != d.Type {
 		return false
 	}
-	k := appliedKey{it.v.Tree(), it.v.Index(), d}
+	k := w.key(it.v, d)
 	known := w.applied[k]
 	if known.known || known.open {
 		return known.ok || known.open // one that refers to itself is judged further out

@@ -35,7 +35,7 @@ func (w *walk) referenceTo(c *check, r *typeRule, it datum) {
 	case len(fits) == 0:
 		w.wrongTarget(it.v, r.typeNames())
 	case w.hops >= maxHops:
-	case len(fits) == 1 && to.v.Tree() == it.v.Tree():
+	case len(fits) == 1 && to.v.Tree() == it.v.Tree() && w.trying == 0:
 		w.oneProfile(fits[0], to)
 	default:
 		w.targetProfiles(c, fits, it, to)

@@ -136,7 +136,7 @@ func (w *walk) resourceAt(v fhir.Value, contained bool) {
 		w.contained(v, first)
 		w.locals = w.locals[:first]
 	}
-	w.profiles(v, typ.Text())
+	w.profiles(v, typ.Text(), len(outer.waiting))
 	switch typ.Text() {
 	case "QuestionnaireResponse":
 		w.answers(v)
