@@ -14,11 +14,7 @@ import (
 func (w *walk) profiles(v fhir.Value, typ string, waiting int) {
 	var room [8]*definition
 	list := w.claims(v, typ, room[:0])
-	for _, canonical := range w.o.Profiles {
-		if d := w.v.shelf.find(canonical); d != nil && d.Type == typ {
-			list = once(list, d)
-		}
-	}
+	list = w.agreed(v, typ, list)
 	if d := w.v.byType[typ]; d != nil && !w.o.BaseOnly {
 		list = once(list, d)
 	}
@@ -56,6 +52,23 @@ func (w *walk) claims(v fhir.Value, typ string, list []*definition) []*definitio
 			w.wrong(c, fhir.BadValue, ruleProfileType, "a profile for "+typ, "a profile for "+d.Type, "")
 		default:
 			list = once(list, d)
+		}
+	}
+	return list
+}
+
+// agreed collects the profiles of Options. A minimum that cannot be checked is
+// not passed over: which types it is for, nobody here can tell.
+func (w *walk) agreed(v fhir.Value, typ string, list []*definition) []*definition {
+	for _, canonical := range w.o.Profiles {
+		d := w.v.shelf.find(canonical)
+		switch {
+		case d != nil && d.Type == typ:
+			list = once(list, d)
+		case d == nil && !v.Parent().Exists() && ownType(w.v.nodes.defs, canonical) == "":
+			w.add(v, "", fhir.Issue{Severity: fhir.SeverityError, Code: fhir.Exception, Rule: ruleUnknownProfile, Profile: canonical,
+				Text:     "a profile that was agreed on is not known here, so the document cannot be judged",
+				Expected: "a profile that is known here", Found: "another profile", Hint: "Ask the gateway's operator to renew the agreement."})
 		}
 	}
 	return list

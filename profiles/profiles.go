@@ -29,7 +29,8 @@ type Options struct {
 	// meta.profile still count.
 	BaseOnly bool
 	// Profiles are canonicals the document must follow besides: a partner's
-	// agreement, which is a minimum. One for another type is passed over.
+	// agreement, which is a minimum. One for another type is passed over; one that
+	// is not known here is an error.
 	Profiles []string
 	// Remote is asked, after the walk and within one time limit, about codes that
 	// cannot be decided from what is embedded; nil: such codes are not remarked
