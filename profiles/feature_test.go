@@ -326,7 +326,7 @@ func TestExplain(t *testing.T) {
 	v.Validate(r, Options{BaseOnly: true, Profiles: []string{"http://a.example/p"}, Explain: func(x Explanation) {
 		got = append(got, x.Path+" "+x.Profile+" "+x.Slice+" "+strings.Join(x.Checks, ","))
 	}})
-	want := "Patient.identifier[1] http://a.example/p|1.0.0#Patient.identifier:a a 1..1"
+	want := "Patient.identifier[1] http://a.example/p|1.0.0#Patient.identifier:a a at least 1,at most 1"
 	if !slices.ContainsFunc(got, func(s string) bool { return s == want }) {
 		t.Errorf("got %q, want %q among them", got, want)
 	}

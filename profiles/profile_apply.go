@@ -306,13 +306,8 @@ func (c *check) describe() []string {
 			out = append(out, what)
 		}
 	}
-	if c.min > 0 || c.max >= 0 {
-		upper := "*"
-		if c.max >= 0 {
-			upper = strconv.Itoa(c.max)
-		}
-		out = append(out, strconv.Itoa(c.min)+".."+upper)
-	}
+	add(c.min > 0, "at least "+strconv.Itoa(c.min)) // what R4 itself says is not the profile's to check
+	add(c.max >= 0, "at most "+strconv.Itoa(c.max))
 	add(c.types != nil, "type")
 	add(c.fixed.Exists(), "fixed value")
 	add(c.pattern.Exists(), "pattern")

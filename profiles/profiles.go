@@ -55,7 +55,7 @@ type Explanation struct {
 	Path string
 	// Profile is the line that was applied: url|version#element.id.
 	Profile string
-	// Checks say what was looked at, such as "1..1" or "pattern".
+	// Checks say what was looked at, such as "at least 1" or "pattern".
 	Checks []string
 	// Slice is the slice that the element was found to be in, or "".
 	Slice string
