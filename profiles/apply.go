@@ -66,7 +66,7 @@ func (w *walk) agreed(v fhir.Value, typ string, list []*definition) []*definitio
 		case d != nil && d.Type == typ:
 			list = once(list, d)
 		case d == nil && !v.Parent().Exists() && ownType(w.v.nodes.defs, canonical) == "":
-			w.add(v, "", fhir.Issue{Severity: fhir.SeverityError, Code: fhir.Exception, Rule: ruleUnknownProfile, Profile: canonical,
+			w.add(v, "", fhir.Issue{Severity: fhir.SeverityError, Code: fhir.Exception, Rule: ruleUnknownProfile, Profile: canonical + "#" + typ,
 				Text:     "a profile that was agreed on is not known here, so the document cannot be judged",
 				Expected: "a profile that is known here", Found: "another profile", Hint: "Ask the gateway's operator to renew the agreement."})
 		}
