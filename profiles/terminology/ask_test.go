@@ -61,12 +61,15 @@ func TestExpandRefused(t *testing.T) {
 		code   fhir.Code
 		text   string
 	}{
-		"not held":       {ExpandRequest{URL: "urn:none"}, 404, fhir.NotFound, "not held"},
-		"nothing asked":  {ExpandRequest{}, 400, fhir.Required, "url"},
-		"SNOMED CT":      {ExpandRequest{URL: "http://hl7.org/fhir/ValueSet/procedure-code", Count: 5}, 422, fhir.TooCostly, "http://snomed.info/sct"},
-		"grammar":        {ExpandRequest{URL: "http://hl7.org/fhir/ValueSet/mimetypes"}, 422, fhir.TooCostly, "grammar"},
-		"bad expression": {ExpandRequest{ValueSet: decode(t, `{"resourceType":"ValueSet","compose":{"include":[{"system":"urn:x","filter":[{"property":"code","op":"regex","value":"("}]}]}}`)}, 422, fhir.BadValue, "RE2"},
-		"too many parts": {ExpandRequest{ValueSet: decode(t, `{"resourceType":"ValueSet","compose":{"include":[{"system":"a"}`+strings.Repeat(`,{"system":"a"}`, 200)+`]}}`)}, 403, fhir.TooCostly, "200"},
+		"not held":         {ExpandRequest{URL: "urn:none"}, 404, fhir.NotFound, "not held"},
+		"nothing asked":    {ExpandRequest{}, 400, fhir.Required, "url"},
+		"SNOMED CT":        {ExpandRequest{URL: "http://hl7.org/fhir/ValueSet/procedure-code", Count: 5}, 422, fhir.TooCostly, "http://snomed.info/sct"},
+		"grammar":          {ExpandRequest{URL: "http://hl7.org/fhir/ValueSet/mimetypes"}, 422, fhir.TooCostly, "grammar"},
+		"bad expression":   {ExpandRequest{ValueSet: decode(t, `{"resourceType":"ValueSet","compose":{"include":[{"system":"urn:x","filter":[{"property":"code","op":"regex","value":"("}]}]}}`)}, 422, fhir.BadValue, "RE2"},
+		"too many filters": {ExpandRequest{ValueSet: decode(t, `{"resourceType":"ValueSet","compose":{"include":[{"system":"http://terminology.hl7.org/CodeSystem/v3-ActCode","filter":[{"property":"child","op":"not-in","value":"x"}`+strings.Repeat(`,{"property":"child","op":"not-in","value":"x"}`, 50_000)+`]}]}}`)}, 403, fhir.TooCostly, "100"},
+		"a long filter":    {ExpandRequest{ValueSet: decode(t, `{"resourceType":"ValueSet","compose":{"include":[{"system":"http://terminology.hl7.org/CodeSystem/v3-ActCode","filter":[{"property":"display","op":"in","value":"x`+strings.Repeat(",x", 1<<20)+`"}]}]}}`)}, 403, fhir.TooCostly, "bytes"},
+		"too many imports": {ExpandRequest{ValueSet: decode(t, `{"resourceType":"ValueSet","compose":{"include":[{"valueSet":["urn:a"`+strings.Repeat(`,"urn:a"`, 200)+`]}]}}`)}, 403, fhir.TooCostly, "200"},
+		"too many parts":   {ExpandRequest{ValueSet: decode(t, `{"resourceType":"ValueSet","compose":{"include":[{"system":"a"}`+strings.Repeat(`,{"system":"a"}`, 200)+`]}}`)}, 403, fhir.TooCostly, "200"},
 	} {
 		_, err := s.Expand(tt.q)
 		e := fhir.AsError(err)

@@ -12,6 +12,11 @@ const (
 	maxIncludes = 200
 	maxImports  = 20 // of value sets within value sets
 	maxPattern  = 500
+	// Each filter may look at every code of a system beside every other: so many,
+	// and so many bytes of values together, and as many value sets imported as
+	// includes.
+	maxFilters     = 100
+	maxFilterBytes = 64 << 10
 )
 
 // compile makes a Set of a definition. path are the canonicals being compiled,
@@ -19,6 +24,9 @@ const (
 func (s *Service) compile(c compose, path []string) (*Set, error) {
 	if len(c.include)+len(c.exclude) > maxIncludes {
 		return nil, fhir.Errorf(fhir.TooCostly, "a value set may have %d includes and excludes", maxIncludes)
+	}
+	if err := c.bounded(); err != nil {
+		return nil, err
 	}
 	set := &Set{url: c.url, version: c.version, name: c.name, title: c.title, status: c.status}
 	set.canonical = fhir.Canonical{URL: c.url, Version: c.version}.String()
@@ -38,6 +46,26 @@ func (s *Service) compile(c compose, path []string) (*Set, error) {
 		set.exclude = append(set.exclude, p)
 	}
 	return set, nil
+}
+
+// bounded refuses a definition that would take long to compile or to list.
+func (c *compose) bounded() error {
+	filters, size, sets := 0, 0, 0
+	for _, list := range [...][]include{c.include, c.exclude} {
+		for _, inc := range list {
+			filters, sets = filters+len(inc.filters), sets+len(inc.sets)
+			for _, f := range inc.filters {
+				size += len(f.Property) + len(f.Value)
+			}
+		}
+	}
+	switch {
+	case filters > maxFilters || size > maxFilterBytes:
+		return fhir.Errorf(fhir.TooCostly, "a value set may have %d filters, of %d bytes together", maxFilters, maxFilterBytes)
+	case sets > maxIncludes:
+		return fhir.Errorf(fhir.TooCostly, "a value set may import %d others", maxIncludes)
+	}
+	return nil
 }
 
 func (s *Service) part(inc include, path []string, noInactive bool) (part, error) {
