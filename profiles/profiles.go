@@ -3,7 +3,9 @@ package profiles
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"slices"
 
 	"trellis.example/fhir"
 	"trellis.example/fhir/definitions"
@@ -136,7 +138,7 @@ func (v *Validator) proved(extra []fhir.Resource) error {
 		}
 		d := v.shelf.exact(r)
 		if _, err := v.compile(d); err != nil {
-			faults = append(faults, fhir.Issue{Severity: fhir.SeverityError, Code: fhir.Invalid, Text: err.Error()})
+			faults = append(faults, definitionFaults(d, err)...)
 		}
 	}
 	return fhir.Faults(faults)
@@ -149,6 +151,21 @@ func (v *Validator) Profiles() []Profile {
 	for _, d := range v.shelf.list {
 		if v.nodes.defs.IsResource(d.Type) {
 			out = append(out, d.Profile)
+		}
+	}
+	return out
+}
+
+// definitionFaults says of each fault in which line of the definition it is.
+func definitionFaults(d *definition, err error) []fhir.Issue {
+	e, ok := errors.AsType[*fhir.Error](err)
+	if !ok {
+		return []fhir.Issue{{Severity: fhir.SeverityError, Code: fhir.Invalid, Profile: d.canonical(), Text: err.Error()}}
+	}
+	out := slices.Clone(e.Issues)
+	for i := range out {
+		if out[i].Profile == "" {
+			out[i].Profile = d.canonical()
 		}
 	}
 	return out

@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -98,7 +99,28 @@ func (f *validateFlags) validator() (*profiles.Validator, error) {
 	if err != nil {
 		return nil, err
 	}
-	return profiles.NewWith(extra...)
+	v, err := profiles.NewWith(extra...)
+	if e, ok := errors.AsType[*fhir.Error](err); ok {
+		return nil, faultyDefinitions(e)
+	}
+	return v, err
+}
+
+// faultyDefinitions lists what is wrong with a user's definitions, a line each,
+// with the line of the definition.
+func faultyDefinitions(e *fhir.Error) error {
+	var b strings.Builder
+	b.WriteString("these definitions cannot be used:")
+	for _, is := range e.Issues {
+		b.WriteString("\n  ")
+		if is.Profile != "" {
+			b.WriteString(is.Profile + ": ")
+		} else if is.Expression != "" {
+			b.WriteString(is.Expression + ": ")
+		}
+		b.WriteString(is.Text)
+	}
+	return errors.New(b.String())
 }
 
 // resolver reads the documents once before they are judged, because one may
