@@ -2,6 +2,7 @@ package profiles
 
 import (
 	"bytes"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -9,6 +10,7 @@ import (
 	"testing"
 
 	"trellis.example/fhir"
+	"trellis.example/profiles/terminology"
 )
 
 // answerExamples are the folders of examples that hold answers.
@@ -157,6 +159,33 @@ func TestQuestionnaireOfBundle(t *testing.T) {
 		}
 		if s := strings.Join(got, "; "); s != want {
 			t.Errorf("version %s: %q; want %q", version, s, want)
+		}
+	}
+}
+
+// TestValueSetOfDocument holds that the name of a value set which the document
+// brings is not shown: whether held, unknown, or asked about elsewhere.
+func TestValueSetOfDocument(t *testing.T) {
+	v, err := New()
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := decodeText(t, `{"resourceType":"QuestionnaireResponse","status":"completed","questionnaire":"#q","contained":[{"resourceType":"Questionnaire","id":"q","status":"active","item":[
+		{"linkId":"a","type":"choice","answerValueSet":"https://secret.example/vs"},{"linkId":"b","type":"choice","answerValueSet":"http://hl7.org/fhir/ValueSet/request-status|4.0.1"}]}],
+		"item":[{"linkId":"a","answer":[{"valueCoding":{"system":"http://loinc.org","code":"1-8"}}]},{"linkId":"b","answer":[{"valueCoding":{"system":"http://loinc.org","code":"1-8"}}]}]}`)
+	for _, remote := range []terminology.Remote{nil, fixedRemote("no"), fixedRemote("unknown"), fixedRemote("away")} {
+		issues := v.Validate(r, Options{BaseOnly: true, Remote: remote})
+		found := 0
+		for _, is := range issues {
+			if strings.HasPrefix(is.Expression, "QuestionnaireResponse.item[") {
+				found++
+			}
+			if all := fmt.Sprint(is); strings.Contains(all, "secret") || strings.Contains(all, "request-status") {
+				t.Errorf("%v: %+v", remote, is)
+			}
+		}
+		if found < 2 {
+			t.Errorf("%v: %d issues of answers in %v", remote, found, issues)
 		}
 	}
 }

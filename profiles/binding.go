@@ -63,6 +63,15 @@ func newBinding(strengthCode, valueSet, maximum, rule, line string) *binding {
 	return nil
 }
 
+// name is the value set as issues show it. One that a Questionnaire of the
+// document names, of which there is no line to show, is a text of the document.
+func (b *binding) name() string {
+	if b.rule != "" && b.line == "" {
+		return "the value set that the Questionnaire names"
+	}
+	return "the value set " + b.valueSet
+}
+
 // load finds the value set once.
 func (b *binding) load(s *terminology.Service) *terminology.Set {
 	b.once.Do(func() {
@@ -161,7 +170,7 @@ func answerOf(yes bool) terminology.Answer {
 // remark, as the set binds.
 func (w *walk) outside(v fhir.Value, typ string, b *binding) {
 	is := fhir.Issue{Severity: fhir.SeverityError, Code: fhir.CodeInvalid, Rule: b.rule, Profile: b.line,
-		Expected: "a code of the value set " + b.valueSet, Found: foundCode(v, typ)}
+		Expected: "a code of " + b.name(), Found: foundCode(v, typ)}
 	if is.Rule == "" {
 		is.Rule = ruleBinding
 	}

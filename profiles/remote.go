@@ -184,7 +184,7 @@ func (w *walk) unchecked(q question, code fhir.Code, text string) {
 	is := fhir.Issue{Severity: fhir.SeverityWarning, Code: code, Rule: ruleUnchecked, Text: text,
 		Expected: "a code of its code system", Found: "a code that could not be checked"}
 	if q.b != nil {
-		is.Expected, is.Profile = "a code of the value set "+q.b.valueSet, q.b.line
+		is.Expected, is.Profile = "a code of "+q.b.name(), q.b.line
 	}
 	w.add(q.at, "", is)
 }

@@ -392,3 +392,15 @@ func TestTotals(t *testing.T) {
 		}
 	}
 }
+
+// TestDecimalRows looks a sum of decimals up as it is written, not as binary
+// fractions add up.
+func TestDecimalRows(t *testing.T) {
+	parts := part("method", `"valueCode":"table"`) + "," + part("item", `"valueString":"a"`) + "," + part("item", `"valueString":"b"`) +
+		`,{"url":"row","extension":[` + part("sum", `"valueDecimal":0.3`) + "," + part("value", `"valueDecimal":7`) + `]}`
+	q := form(`{"linkId":"a","type":"decimal"},{"linkId":"b","type":"decimal"},{"linkId":"t","type":"decimal",`+scoreOf(parts)+`}`, "")
+	r := response(`{"linkId":"a","answer":[{"valueDecimal":0.1}]},{"linkId":"b","answer":[{"valueDecimal":0.2}]},{"linkId":"t","answer":[{"valueDecimal":7}]}`, "")
+	if got := brief(judge(t, q, r)); len(got) > 0 {
+		t.Error(got)
+	}
+}

@@ -195,12 +195,16 @@ func (c *compiler) setOf(at fhir.Value) *set {
 		return nil
 	}
 	if canonical[0] != '#' {
+		name := canonical
+		if c.root.Parent().Exists() {
+			name = "the value set that the Questionnaire names" // a text of the document
+		}
 		if c.sets != nil {
 			if held := c.sets(canonical); held != nil {
-				return &set{name: canonical, canonical: canonical, held: held, known: true}
+				return &set{name: name, canonical: canonical, held: held, known: true}
 			}
 		}
-		return &set{name: canonical, canonical: canonical}
+		return &set{name: name, canonical: canonical}
 	}
 	if s, ok := c.contents[canonical]; ok {
 		return s

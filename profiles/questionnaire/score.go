@@ -128,6 +128,7 @@ func (c *compiler) row(s *score, part fhir.Value) {
 	if c.rows++; c.rows > maxCompared {
 		return
 	}
+	from = rounded(from)
 	if _, twice := s.table[from]; !ok1 || !ok2 || twice {
 		c.fault(part, &defScore, "the row says nothing, or what another says", "a sum that no other row has, and a value")
 		s.faulty = true
@@ -221,11 +222,15 @@ func (s *score) compute(sum float64) (float64, bool) {
 	case "mean":
 		return sum / float64(len(s.terms)), true
 	case "table":
-		v, ok := s.table[sum]
+		v, ok := s.table[rounded(sum)]
 		return v, ok
 	}
 	return sum, true
 }
+
+// rounded makes a sum of decimals the number that it is written as: 0.1 and 0.2
+// are 0.3.
+func rounded(sum float64) float64 { return math.Round(sum*1e6) / 1e6 }
 
 // same reports whether a client's total is the computed one. A mean may be
 // rounded to its places.
