@@ -339,13 +339,27 @@ func hasPrefixFold(s, prefix string) bool {
 	return len(s) >= len(prefix) && strings.EqualFold(s[:len(prefix)], prefix)
 }
 
+// indexFold returns where sub, in small letters, stands in s in whatever case,
+// or -1.
 func indexFold(s, sub string) int {
+	if isASCII(s) {
+		return strings.Index(strings.ToLower(s), sub)
+	}
 	for i := 0; i+len(sub) <= len(s); i++ {
 		if strings.EqualFold(s[i:i+len(sub)], sub) {
 			return i
 		}
 	}
 	return -1
+}
+
+func isASCII(s string) bool {
+	for i := range len(s) {
+		if s[i] >= 0x80 {
+			return false
+		}
+	}
+	return true
 }
 
 func skipSpace(s string) int {
