@@ -167,7 +167,7 @@ func (g *Gateway) assemble(ctx context.Context) error {
 		Validate: func(ctx context.Context, p auth.Principal, r fhir.Resource, asked ...string) []fhir.Issue {
 			return v.Validate(r, by.options(ctx, p, asked...))
 		},
-		KnowsProfile: v.Knows,
+		ProfileType: v.TypeOf,
 	})
 	if err != nil {
 		return err

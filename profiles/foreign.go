@@ -55,7 +55,8 @@ func (n *nodes) invariant(r rule, root string) (rule, error) {
 type verdict uint8
 
 const (
-	undecided verdict = iota // it failed, or its time was over
+	undecided verdict = iota // its time was over
+	failed                   // it cannot be evaluated on this document, or at all
 	isKept
 	isBroken
 )
@@ -63,13 +64,20 @@ const (
 // foreignRule evaluates an invariant of a user; what cannot be evaluated in time
 // is never passed in silence.
 func (w *walk) foreignRule(v fhir.Value, r *rule) {
+	text := "the rule " + r.key + " could not be checked"
 	switch w.foreign(v, r.foreign) {
 	case isBroken:
 		w.broken(v, r, fhir.Invariant, r.human)
+		return
+	case isKept:
+		return
+	case failed:
+		text += ": its expression cannot be evaluated"
 	case undecided:
-		w.add(v, "", fhir.Issue{Severity: fhir.SeverityWarning, Code: fhir.Processing, Rule: ruleUntimely, Profile: r.line,
-			Text: "the rule " + r.key + " could not be checked in time", Expected: "true for " + r.expression, Found: "no answer"})
+		text += " in time"
 	}
+	w.add(v, "", fhir.Issue{Severity: fhir.SeverityWarning, Code: fhir.Processing, Rule: ruleUntimely, Profile: r.line,
+		Text: text, Expected: "true for " + r.expression, Found: "no answer"})
 }
 
 func (w *walk) foreign(v fhir.Value, f *foreign) verdict {
@@ -102,7 +110,7 @@ func (w *walk) foreign(v fhir.Value, f *foreign) verdict {
 func (f *foreign) evaluate(ctx context.Context, this, resource, root []byte) (out verdict) {
 	defer func() {
 		if recover() != nil {
-			out = undecided
+			out = failed
 		}
 	}()
 	variables := [...]fhirpath.EvalOption{
@@ -111,8 +119,11 @@ func (f *foreign) evaluate(ctx context.Context, this, resource, root []byte) (ou
 		fhirpath.WithVariable("resource", collection(resource)), fhirpath.WithVariable("rootResource", collection(root)),
 	}
 	c, err := f.compiled.EvaluateWithOptions(this, variables[:]...)
-	if err != nil {
+	if err != nil && ctx.Err() != nil {
 		return undecided
+	}
+	if err != nil {
+		return failed
 	}
 	if len(c) == 1 {
 		if b, ok := c[0].(types.Boolean); ok && !b.Bool() {

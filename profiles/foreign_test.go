@@ -40,6 +40,22 @@ func TestForeignInvariants(t *testing.T) {
 	}
 }
 
+// TestForeignFails holds that an expression which nobody can evaluate is not said
+// to have been too slow.
+func TestForeignFails(t *testing.T) {
+	for _, expression := range []string{"name.nofunction()", "%nobody.exists()", "birthDate.matches('(') or today() > @2000-01-01"} {
+		v := withDefinitions(t, userProfile(expression))
+		r, err := fhir.Decode([]byte(`{"resourceType":"Patient","meta":{"profile":["https://a.example/p"]},"birthDate":"1980-01-01"}`))
+		if err != nil {
+			t.Fatal(err)
+		}
+		list := v.Validate(r, Options{BaseOnly: true})
+		if len(list) != 1 || list[0].Rule != ruleUntimely || !strings.HasSuffix(list[0].Text, "cannot be evaluated") {
+			t.Errorf("%s: %v", expression, list)
+		}
+	}
+}
+
 // TestForeignTime holds that an expression that takes long is given up and said
 // to be unchecked, and that all of a document's are bounded together.
 func TestForeignTime(t *testing.T) {

@@ -215,6 +215,14 @@ func (v *Validator) Terminology() *terminology.Service { return v.codes }
 // ours: what a partner's agreement may name in [Options].
 func (v *Validator) Knows(canonical string) bool { return v.shelf.find(canonical) != nil }
 
+// TypeOf returns the type that a profile [Validator.Knows] is for, "" for another.
+func (v *Validator) TypeOf(canonical string) string {
+	if d := v.shelf.find(canonical); d != nil {
+		return d.Type
+	}
+	return ""
+}
+
 // Invariants that compare every value with every other must not make the time a
 // document takes grow faster than its size.
 const (

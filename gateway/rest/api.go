@@ -25,8 +25,9 @@ type Deps struct {
 	// Validate returns the faults and remarks on a resource that the principal
 	// wants to store, judged by the profiles given too: $validate asks for one.
 	Validate func(ctx context.Context, p auth.Principal, res fhir.Resource, profiles ...string) []fhir.Issue
-	// KnowsProfile reports whether Validate can judge by a profile; nil: by none.
-	KnowsProfile func(canonical string) bool
+	// ProfileType returns the type of resource that a profile which Validate can
+	// judge by is for, "" for any other; nil: there are none.
+	ProfileType func(canonical string) string
 	// OnWrite may add to the commit of a create or update; nil adds nothing.
 	OnWrite func(context.Context, Change) (store.Commit, error)
 	// OnTransaction may add to the commit of a transaction, whose creates and

@@ -20,7 +20,7 @@ func validated(t testing.TB) servertest.Options {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return servertest.Options{Validate: func(_ context.Context, p auth.Principal, r fhir.Resource, _ ...string) []fhir.Issue {
+	return servertest.Options{ProfileType: v.TypeOf, Validate: func(_ context.Context, p auth.Principal, r fhir.Resource, _ ...string) []fhir.Issue {
 		return v.Validate(r, profiles.Options{BaseOnly: p.Sandbox()})
 	}}
 }
@@ -198,6 +198,8 @@ func TestValidate(t *testing.T) {
 		{"the type's own definition", "gp", "POST", "Patient/$validate?profile=http://hl7.org/fhir/StructureDefinition/Patient", good, 200, ""},
 		{"the type's own definition, of R4", "gp", "POST", "Patient/$validate?profile=http://hl7.org/fhir/StructureDefinition/Patient%7C4.0.1", bad, 200, "Patient.shoeSize"},
 		{"another type's definition", "gp", "POST", "Patient/$validate?profile=http://hl7.org/fhir/StructureDefinition/Flag", good, 422, "no such profile"},
+		{"another type's profile", "gp", "POST", "Patient/$validate?profile=https://trellis.example/fhir/StructureDefinition/ServiceRequest", good, 422, "is one of ServiceRequest"},
+		{"two resources", "gp", "POST", "Patient/$validate", params(fmt.Sprintf(res, good), fmt.Sprintf(res, bad)), 400, "Parameters.parameter[1]"},
 		{"profile without a name", "gp", "POST", "Patient/$validate?mode=profile", good, 400, "profile"},
 		{"no such mode", "gp", "POST", "Patient/$validate?mode=poem", good, 400, "mode is"},
 		{"no such parameter", "gp", "POST", "Patient/$validate", params(`{"name":"shoe","valueCode":"x"}`), 400, "Parameters.parameter[0]"},

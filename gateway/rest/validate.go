@@ -113,6 +113,9 @@ func (c *checking) parameters(params fhir.Resource) error {
 	for p := range params.Root().Get("parameter").Items() {
 		switch p.Get("name").Text() {
 		case "resource":
+			if c.given {
+				return &fhir.Error{Issues: []fhir.Issue{{Code: fhir.Invalid, Expression: p.Path(), Text: "one resource is validated at a time"}}}
+			}
 			res, err := fhir.Sub(p.Get("resource"))
 			if err == nil {
 				res, err = fhir.Decode(res.JSON()) // places are those of the resource itself
@@ -193,10 +196,17 @@ func (a *API) judged(c *checking) ([]fhir.Issue, error) {
 	if c.profile == "" || strings.TrimSuffix(c.profile, "|4.0.1") == "http://hl7.org/fhir/StructureDefinition/"+q.Type { // judged by it anyway
 		return append(issues, a.Validate(q.Context(), q.Principal, res)...), nil
 	}
-	if a.KnowsProfile != nil && a.KnowsProfile(c.profile) {
+	typ := ""
+	if a.ProfileType != nil {
+		typ = a.ProfileType(c.profile)
+	}
+	switch typ {
+	case "":
+		return nil, fhir.StatusErrorf(http.StatusUnprocessableEntity, fhir.NotFound, "there is no such profile here")
+	case q.Type:
 		return append(issues, a.Validate(q.Context(), q.Principal, res, c.profile)...), nil
 	}
-	return nil, fhir.StatusErrorf(http.StatusUnprocessableEntity, fhir.NotFound, "there is no such profile here")
+	return nil, fhir.StatusErrorf(http.StatusUnprocessableEntity, fhir.BadValue, "the profile asked for is one of %s, the resource is a %s", typ, q.Type)
 }
 
 // deletable says why the caller may not delete the version.

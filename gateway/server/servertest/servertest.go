@@ -36,6 +36,8 @@ type Options struct {
 	OnWrite func(context.Context, rest.Change) (store.Commit, error)
 	// Validate replaces the check that accepts every document.
 	Validate func(context.Context, auth.Principal, fhir.Resource, ...string) []fhir.Issue
+	// ProfileType is what Validate can judge by besides.
+	ProfileType func(canonical string) string
 	Sandbox  bool
 }
 
@@ -91,7 +93,7 @@ func (g *Gateway) assemble(t testing.TB, o Options, log *slog.Logger) {
 	var err error
 	g.REST, err = rest.New(context.Background(), rest.Deps{
 		Store: g.Store, Registry: search.NewRegistry(definitions.R4(), g.URL+"/fhir"), Recorder: g.Recorder,
-		Validate: o.Validate, OnWrite: o.OnWrite, PublicURL: g.URL, Sandbox: o.Sandbox, Clock: g.Clock.Now, Version: "test",
+		Validate: o.Validate, ProfileType: o.ProfileType, OnWrite: o.OnWrite, PublicURL: g.URL, Sandbox: o.Sandbox, Clock: g.Clock.Now, Version: "test",
 	})
 	if err != nil {
 		t.Fatal(err)
