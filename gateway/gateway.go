@@ -9,6 +9,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"strings"
 	"time"
 
@@ -288,6 +289,7 @@ func (g *Gateway) Serve(ctx context.Context) error {
 		func(ctx context.Context) error { return g.server.Serve(ctx, g.public, g.admin) },
 		g.serveMLLP, g.maintain, g.deliver, g.prepareExports,
 	}
+	go debug.FreeOSMemory() // what starting took and serving does not need
 	done := make(chan error, len(parts))
 	for _, run := range parts {
 		go func() { done <- run(ctx) }()

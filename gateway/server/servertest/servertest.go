@@ -38,7 +38,7 @@ type Options struct {
 	Validate func(context.Context, auth.Principal, fhir.Resource, ...string) []fhir.Issue
 	// ProfileType is what Validate can judge by besides.
 	ProfileType func(canonical string) string
-	Sandbox  bool
+	Sandbox     bool
 }
 
 // A Gateway is a running server.
