@@ -213,11 +213,12 @@ func (v *Validator) Terminology() *terminology.Service { return v.codes }
 
 // Knows reports whether a canonical, with or without version, is a profile of
 // ours: what a partner's agreement may name in [Options].
-func (v *Validator) Knows(canonical string) bool { return v.shelf.find(canonical) != nil }
+func (v *Validator) Knows(canonical string) bool { return v.TypeOf(canonical) != "" }
 
-// TypeOf returns the type that a profile [Validator.Knows] is for, "" for another.
+// TypeOf returns the type of resource that such a profile is for, "" when there is
+// no such profile: an extension or a data type is none, as no document follows it.
 func (v *Validator) TypeOf(canonical string) string {
-	if d := v.shelf.find(canonical); d != nil {
+	if d := v.shelf.find(canonical); d != nil && v.nodes.defs.IsResource(d.Type) {
 		return d.Type
 	}
 	return ""

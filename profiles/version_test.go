@@ -185,3 +185,22 @@ func TestTogether(t *testing.T) {
 	}
 	wg.Wait()
 }
+
+func TestKnows(t *testing.T) {
+	v, err := New()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for canonical, want := range map[string]string{
+		Base + "referral":               "ServiceRequest",
+		Base + "ServiceRequest|1.0.0":   "ServiceRequest",
+		Base + "ServiceRequest|7":       "",
+		Base + "ext-cost":               "", // no document follows an extension
+		"https://nobody.example/profile": "",
+		"":                              "",
+	} {
+		if got := v.TypeOf(canonical); got != want || v.Knows(canonical) != (want != "") {
+			t.Errorf("%s: %q, want %q", canonical, got, want)
+		}
+	}
+}
