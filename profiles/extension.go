@@ -68,13 +68,13 @@ func (v *Validator) extension(url string) *definition {
 	if x == nil || !strings.HasPrefix(url, r4Base) {
 		return nil // those of SMART, which R4's package has too, are SMART's to say
 	}
-	d := &definition{Profile: Profile{URL: url, Type: "Extension", Version: "4.0.1"}}
+	d := &definition{Profile: Profile{URL: x.URL, Type: "Extension", Version: "4.0.1"}}
 	p, err := v.compileStructure(d, extensionStructure(x))
 	if err != nil {
 		p = &profile{def: d} // known, and nothing can be said of it
 	}
 	d.compiled.Store(p)
-	actual, _ := v.shelf.foreign.LoadOrStore(strings.Clone(url), d)
+	actual, _ := v.shelf.foreign.LoadOrStore(x.URL, d)
 	known, _ := actual.(*definition)
 	return known
 }

@@ -131,3 +131,23 @@ func TestContexts(t *testing.T) {
 		}
 	}
 }
+
+// TestKeepsNoDocument holds that what is remembered of a document's extensions is
+// no part of the document: its memory would stay with it.
+func TestKeepsNoDocument(t *testing.T) {
+	v := newValidator(t)
+	const url = "http://hl7.org/fhir/StructureDefinition/patient-religion"
+	b := []byte(`{"resourceType":"Patient","extension":[{"url":"` + url + `","valueCodeableConcept":{"text":"x"}}]}`)
+	r, err := fhir.Decode(b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	v.Validate(r, Options{BaseOnly: true})
+	for i := range b {
+		b[i] = '?'
+	}
+	kept, _ := v.shelf.foreign.Load(url)
+	if d, ok := kept.(*definition); !ok || d.URL != url {
+		t.Errorf("the definition of the extension is kept with a url of the document: %+v", d)
+	}
+}

@@ -47,7 +47,9 @@ func (c *cache[T]) get(url string) *T {
 	return c.m[url]
 }
 
+// put keeps the value under a copy of the URL, which may be a part of a document.
 func (c *cache[T]) put(url string, v *T) {
+	url = strings.Clone(url)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.m == nil {
@@ -218,7 +220,7 @@ func (s *Service) build(url string, e *entry) *system {
 	}
 	for _, sup := range s.supplements[url] {
 		if sys == nil {
-			sys = &system{url: url, index: map[string]int32{}}
+			sys = &system{url: strings.Clone(url), index: map[string]int32{}}
 		}
 		sys.supplement(fromResource(sup.resource))
 	}

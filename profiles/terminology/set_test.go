@@ -1,6 +1,8 @@
 package terminology
 
 import (
+	"maps"
+	"slices"
 	"strings"
 	"testing"
 
@@ -222,5 +224,26 @@ func TestHasAllocates(t *testing.T) {
 		s.Code(fhir.SNOMEDSystem, "871731000000106")
 	}); n > 0 {
 		t.Errorf("%v allocations", n)
+	}
+}
+
+// TestKeepsNoDocument holds that systems and sets are remembered under names of
+// their own: a part of a document would keep all of it in memory.
+func TestKeepsNoDocument(t *testing.T) {
+	b := []byte(`{"resourceType":"Basic","system":"http://hl7.org/fhir/request-status","set":"http://hl7.org/fhir/ValueSet/request-status"}`)
+	r, err := fhir.Decode(b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := service(t)
+	s.Code(r.Root().Get("system").Text(), "active")
+	s.Set(r.Root().Get("set").Text())
+	for i := range b {
+		b[i] = '?'
+	}
+	for _, url := range append(slices.Collect(maps.Keys(s.systems.m)), slices.Collect(maps.Keys(s.sets.m))...) {
+		if strings.Contains(url, "?") {
+			t.Error("kept under a name of the document")
+		}
 	}
 }
