@@ -255,3 +255,27 @@ func TestEndlessFiles(t *testing.T) {
 		t.Errorf("an endless file: %s", got)
 	}
 }
+
+// A package of definitions is taken as it is unpacked.
+func TestDefinitionsOfAPackage(t *testing.T) {
+	dir := t.TempDir()
+	write(t, dir, "package.json", `{"name":"a.package","version":"1.0.0"}`)
+	write(t, dir, ".index.json", `{"index-version":1,"files":[]}`)
+	write(t, dir, "ValueSet-a.json", `{"resourceType":"ValueSet","url":"https://a.example/v","status":"active"}`)
+	write(t, dir, "examples/Patient-a.json", `{"resourceType":"Patient"}`)
+	definitions := func() (int, error) {
+		s, err := NewSource([]string{dir}, strings.NewReader(""))
+		if err != nil {
+			t.Fatal(err)
+		}
+		list, err := Definitions(s)
+		return len(list), err
+	}
+	if n, err := definitions(); n != 1 || err != nil {
+		t.Errorf("%d definitions, %v", n, err)
+	}
+	write(t, dir, "odd.json", `{"name":"nothing of FHIR"}`)
+	if _, err := definitions(); err == nil || !strings.Contains(err.Error(), "odd.json") {
+		t.Errorf("a file that is no resource: %v", err)
+	}
+}

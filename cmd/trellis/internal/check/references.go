@@ -2,6 +2,7 @@ package check
 
 import (
 	"fmt"
+	"path/filepath"
 	"strings"
 
 	"trellis.example/fhir"
@@ -58,12 +59,16 @@ func (r *References) Resolve(reference string) (fhir.Resource, bool) {
 
 // Definitions reads the conformance resources of a source, those in Bundles too;
 // other types are left out, as packages of definitions hold examples beside
-// them. A document that cannot be read is an error.
+// them, and so are the two files by which a package describes itself. A document
+// that cannot be read is an error.
 func Definitions(s *Source) ([]fhir.Resource, error) {
 	var out []fhir.Resource
 	for doc, err := range s.All() {
 		if err != nil {
 			return nil, err
+		}
+		if base := filepath.Base(doc.Name); base == "package.json" || base == ".index.json" {
+			continue
 		}
 		res, err := doc.Resource()
 		if err != nil {
