@@ -1,7 +1,6 @@
 package gateway
 
 import (
-	"cmp"
 	"context"
 	"net/url"
 	"slices"
@@ -68,17 +67,24 @@ func (c *criteria) stored(ctx context.Context, p auth.Principal, typ, canonical 
 	if err != nil || len(page.Versions) == 0 {
 		return fhir.Resource{}, false
 	}
-	newest := slices.MaxFunc(page.Versions, func(a, b store.Version) int {
-		return cmp.Or(cmp.Compare(activity(a), activity(b)), a.Updated.Compare(b.Updated))
-	})
-	r, err := fhir.Decode(newest.Body)
-	return r, err == nil
+	return newest(page.Versions)
 }
 
-// activity ranks an active definition over one that is not.
-func activity(v store.Version) int {
-	if r, err := fhir.Decode(v.Body); err == nil && r.Root().Get("status").Text() == "active" {
-		return 1
+// newest returns the definition that was updated last, of those that are active if there
+// are any.
+func newest(list []store.Version) (found fhir.Resource, ok bool) {
+	slices.SortStableFunc(list, func(a, b store.Version) int { return b.Updated.Compare(a.Updated) })
+	for _, v := range list {
+		r, err := fhir.Decode(v.Body)
+		if err != nil {
+			continue
+		}
+		if r.Root().Get("status").Text() == "active" {
+			return r, true
+		}
+		if !ok {
+			found, ok = r, true
+		}
 	}
-	return 0
+	return found, ok
 }
