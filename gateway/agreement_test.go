@@ -45,6 +45,14 @@ func TestAgreement(t *testing.T) {
 		t.Errorf("a dry run does not apply the agreement: %s\n%s", a.Status, a.body)
 	}
 
+	// Mandatory items that no profile of one resource can state count by this door too.
+	lonely := bytes.Replace(request(`"category":[{"coding":[{"system":"https://trellis.example/fhir/CodeSystem/service-request-category","code":"social-prescribing"}]}],`),
+		[]byte(`"requester"`), []byte(`"performer":[{"display":"Link workers"}],"requester"`), 1)
+	if a := s.post("surgery", "/fhir/ServiceRequest", fhirType, lonely); a.StatusCode != 422 || !bytes.Contains(a.body, []byte("prsb-risk")) {
+		t.Errorf("a referral without a risk entry: %s\n%s", a.Status, a.body)
+	}
+
 	agree()
+	s.want(s.post("surgery", "/fhir/ServiceRequest", fhirType, lonely), 201)
 	s.want(s.post("surgery", "/fhir/ServiceRequest", fhirType, request("")), 201)
 }

@@ -191,13 +191,19 @@ func (w *written) work() error {
 	return err
 }
 
+// start makes the Task and Provenance of a referral. What PRSB makes mandatory is
+// refused here as in a Bundle, where it is claimed or agreed on; what the request
+// refers to by a literal reference was judged where it is held.
 func (w *written) start() error {
+	missing := w.in.Validator.Referral([]fhir.Resource{w.ch.Resource}, w.ch.Principal.Profiles...)
+	if err := fhir.Faults(missing); err != nil {
+		return err
+	}
 	lawful, err := w.lawful()
 	if err != nil {
 		return err
 	}
-	body, err := workflow.Task(workflow.Start{Request: w.ch.Write.Key.String(), Root: w.root, Lawful: lawful, Now: w.now,
-		Missing: w.in.Validator.Referral([]fhir.Resource{w.ch.Resource}, w.ch.Principal.Profiles...)})
+	body, err := workflow.Task(workflow.Start{Request: w.ch.Write.Key.String(), Root: w.root, Lawful: lawful, Now: w.now, Missing: missing})
 	if err != nil {
 		return err
 	}
