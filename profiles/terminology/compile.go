@@ -38,6 +38,9 @@ func (s *Service) compile(c compose, path []string) (*Set, error) {
 		}
 		set.include = append(set.include, p)
 	}
+	if len(c.include) == 0 { // as of some that R4 only names: to hold nothing is not what it says
+		set.include = []part{{rest: anyForm, why: "its definition does not say which codes it has"}}
+	}
 	for _, exc := range c.exclude {
 		p, err := s.part(exc, path, false)
 		if err != nil {

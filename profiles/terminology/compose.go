@@ -1,6 +1,8 @@
 package terminology
 
 import (
+	"strconv"
+
 	"trellis.example/fhir"
 	"trellis.example/fhir/definitions"
 )
@@ -52,7 +54,29 @@ func composeOfResource(r fhir.Resource) compose {
 	for v := range c.Get("exclude").Items() {
 		out.exclude = append(out.exclude, includeOfValue(v))
 	}
+	if len(out.include) == 0 {
+		out.expanded(r)
+	}
 	return out
+}
+
+// expanded takes the codes of a value set that was published as its expansion
+// alone. One that lists fewer than it counts is a page, and says nothing.
+func (c *compose) expanded(r fhir.Resource) {
+	list, total := Listing(r), r.Root().At("expansion", "total").Text()
+	if n, err := strconv.Atoi(total); total != "" && (err != nil || n > len(list)) {
+		return
+	}
+	at := map[string]int{}
+	for _, m := range list {
+		i, ok := at[m.System]
+		if !ok {
+			i = len(c.include)
+			at[m.System] = i
+			c.include = append(c.include, include{system: m.System, version: m.Version})
+		}
+		c.include[i].concepts = append(c.include[i].concepts, *m.Concept)
+	}
 }
 
 func includeOfValue(v fhir.Value) include {

@@ -247,3 +247,39 @@ func TestKeepsNoDocument(t *testing.T) {
 		}
 	}
 }
+
+// TestWithoutCompose: a value set may be published as its expansion alone; one that
+// says nothing of its codes leaves each undecided.
+func TestWithoutCompose(t *testing.T) {
+	set := func(id, rest string) fhir.Resource {
+		return decode(t, `{"resourceType":"ValueSet","url":"https://a.example/`+id+`","status":"active"`+rest+`}`)
+	}
+	s, err := New(definitions.R4(), []fhir.Resource{
+		set("listed", `,"expansion":{"timestamp":"2026-01-01","contains":[{"system":"urn:s","abstract":true,"display":"group","contains":[{"system":"urn:s","code":"a","display":"A"}]},{"system":"urn:t","code":"b"}]}`),
+		set("page", `,"expansion":{"timestamp":"2026-01-01","total":9,"contains":[{"system":"urn:s","code":"a"}]}`),
+		set("silent", ``),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct {
+		id, system, code string
+		want             Answer
+	}{
+		{"listed", "urn:s", "a", Yes}, {"listed", "urn:t", "b", Yes}, {"listed", "urn:t", "a", No}, {"listed", "urn:s", "c", No},
+		{"page", "urn:s", "c", Unknown}, {"silent", "urn:s", "a", Unknown},
+	} {
+		v := s.Set("https://a.example/" + tt.id)
+		if got := v.Has(tt.system, tt.code); got != tt.want {
+			t.Errorf("%s: %s#%s is %v, want %v", tt.id, tt.system, tt.code, got, tt.want)
+		}
+	}
+	if x, err := s.Expand(ExpandRequest{URL: "https://a.example/listed", Count: -1}); err != nil || x.Total != 2 {
+		t.Errorf("%v %v", x, err)
+	}
+	for _, id := range []string{"page", "silent"} {
+		if _, err := s.Expand(ExpandRequest{URL: "https://a.example/" + id, Count: -1}); err == nil {
+			t.Errorf("%s was listed", id)
+		}
+	}
+}
