@@ -201,7 +201,12 @@ func TestParts(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel() // after the first call
 		row := Row{}
-		if err := m.run(ctx, s, &row); !errors.Is(err, context.Canceled) {
+		err := m.run(ctx, s, &row)
+		if row.Missing != "" {
+			t.Logf("%s is not measured here: %s", m.id, row.Missing)
+			continue
+		}
+		if !errors.Is(err, context.Canceled) {
 			t.Errorf("%s: %v", m.id, err)
 		}
 	}

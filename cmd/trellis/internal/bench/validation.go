@@ -2,6 +2,7 @@ package bench
 
 import (
 	"context"
+	"errors"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -69,7 +70,7 @@ func measureProfiles(ctx context.Context, _ *session, row *Row) error {
 
 // measureProfileMemory is what a validator keeps once all is compiled, beside
 // R4's own tables, which every part of the gateway shares.
-func measureProfileMemory(_ context.Context, _ *session, row *Row) error {
+func measureProfileMemory(ctx context.Context, _ *session, row *Row) error {
 	var before, after runtime.MemStats
 	runtime.GC()
 	runtime.ReadMemStats(&before)
@@ -81,7 +82,7 @@ func measureProfileMemory(_ context.Context, _ *session, row *Row) error {
 	runtime.ReadMemStats(&after)
 	row.Value = float64(after.HeapAlloc-before.HeapAlloc) / (1 << 20)
 	runtime.KeepAlive(v)
-	return err
+	return errors.Join(err, context.Cause(ctx))
 }
 
 // measureExamples decodes and judges the official R4 examples, with all
