@@ -54,9 +54,25 @@ func loadData() (*definitionFiles, error) {
 	return d, nil
 }
 
-// copy returns the definitions in lists of their own.
-func (d *definitionFiles) copy() *definitionFiles {
-	return &definitionFiles{structures: slices.Clone(d.structures), codes: slices.Clone(d.codes)}
+// ukCore begins the canonicals of UK Core, of which we hold descriptions in our
+// own words.
+const ukCore = "https://fhir.hl7.org.uk/"
+
+// without returns the definitions in lists of their own, less those of UK Core
+// that the user gives.
+func (d *definitionFiles) without(given []fhir.Resource) *definitionFiles {
+	theirs := map[string]bool{}
+	for _, r := range given {
+		if url := r.Root().Get("url").Text(); strings.HasPrefix(url, ukCore) {
+			theirs[r.Type()+url] = true
+		}
+	}
+	stays := func(list []fhir.Resource) []fhir.Resource {
+		return slices.DeleteFunc(slices.Clone(list), func(r fhir.Resource) bool {
+			return len(theirs) > 0 && theirs[r.Type()+r.Root().Get("url").Text()]
+		})
+	}
+	return &definitionFiles{structures: stays(d.structures), codes: stays(d.codes)}
 }
 
 // add sorts definitions by what they are for.

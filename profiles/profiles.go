@@ -86,8 +86,9 @@ func New() (*Validator, error) { return NewWith() }
 
 // NewWith returns a validator with our profiles and with definitions of a user:
 // StructureDefinition, ValueSet, CodeSystem, ConceptMap and Questionnaire. They
-// may not replace a url|version of ours. A fault in them is an error that names
-// the definition and its element.
+// may not replace a url|version of ours; what stands in for UK Core's makes room
+// for UK Core itself. A fault in them is an error that names the definition and
+// its element.
 func NewWith(extra ...fhir.Resource) (*Validator, error) {
 	own, err := loadData()
 	if err != nil {
@@ -97,7 +98,7 @@ func NewWith(extra ...fhir.Resource) (*Validator, error) {
 }
 
 func newValidatorOf(own *definitionFiles, extra []fhir.Resource) (*Validator, error) {
-	all := own.copy()
+	all := own.without(extra)
 	if err := all.add(extra); err != nil {
 		return nil, err
 	}

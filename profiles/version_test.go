@@ -192,12 +192,12 @@ func TestKnows(t *testing.T) {
 		t.Fatal(err)
 	}
 	for canonical, want := range map[string]string{
-		Base + "referral":               "ServiceRequest",
-		Base + "ServiceRequest|1.0.0":   "ServiceRequest",
-		Base + "ServiceRequest|7":       "",
-		Base + "ext-cost":               "", // no document follows an extension
+		Base + "referral":                "ServiceRequest",
+		Base + "ServiceRequest|1.0.0":    "ServiceRequest",
+		Base + "ServiceRequest|7":        "",
+		Base + "ext-cost":                "", // no document follows an extension
 		"https://nobody.example/profile": "",
-		"":                              "",
+		"":                               "",
 	} {
 		if got := v.TypeOf(canonical); got != want || v.Knows(canonical) != (want != "") {
 			t.Errorf("%s: %q, want %q", canonical, got, want)

@@ -191,6 +191,9 @@ func TestValidateByProfiles(t *testing.T) {
 	need := write("need.json", `{"resourceType":"Condition","clinicalStatus":{"coding":[{"system":"http://terminology.hl7.org/CodeSystem/condition-clinical","code":"active"}]},
 		"category":[{"coding":[{"system":"http://terminology.hl7.org/CodeSystem/condition-category","code":"health-concern"}]}],
 		"code":{"coding":[{"system":"http://snomed.info/sct","code":"73211009"}],"text":"A need"},"subject":{"reference":"Patient/p"}}`)
+	ukcore := write("ukcore/StructureDefinition-Extension-UKCore-BirthSex.json", `{"resourceType":"StructureDefinition","url":"https://fhir.hl7.org.uk/StructureDefinition/Extension-UKCore-BirthSex","version":"2.1.0",
+		"name":"BirthSex","status":"active","kind":"complex-type","abstract":false,"context":[{"type":"element","expression":"Patient"}],"type":"Extension","baseDefinition":"http://hl7.org/fhir/StructureDefinition/Extension",
+		"derivation":"constraint","differential":{"element":[{"id":"Extension.url","path":"Extension.url","fixedUri":"https://fhir.hl7.org.uk/StructureDefinition/Extension-UKCore-BirthSex"}]}}`)
 	tests := []struct {
 		name string
 		args []string
@@ -200,6 +203,7 @@ func TestValidateByProfiles(t *testing.T) {
 		{"base R4 alone", []string{request}, 0, "1 valid"},
 		{"as the gateway judges", []string{"--gateway", request}, 1, "[tr-request-requester]"},
 		{"a profile of ours", []string{"--profile", profiles.Strict, request}, 1, "prsb-referral|"},
+		{"UK Core itself in place of what stands in for it", []string{"--definitions", ukcore, "--explain", "--gateway", patient}, 0, "1 valid"},
 		{"a profile for another type", []string{"--profile", profiles.Strict, patient}, 0, "1 valid"},
 		{"a profile of theirs", []string{"--definitions", own, "--profile", "https://surgery.example/named|2", patient}, 1, "https://surgery.example/named|2#Patient.name"},
 		{"no such version of it", []string{"--definitions", own, "--profile", "https://surgery.example/named|3", patient}, 2, "known are"},

@@ -39,7 +39,10 @@ func (t table) fault(file string, f Fault) {
 	} else {
 		at += f.Source
 	}
-	fmt.Fprintf(t.w, "%s: %s at %s: %s [%s]\n", file, f.Severity, at, f.Text, f.Rule)
+	if at != "" {
+		at = " at " + at
+	}
+	fmt.Fprintf(t.w, "%s: %s%s: %s [%s]\n", file, f.Severity, at, f.Text, f.Rule)
 	for _, more := range [...][2]string{{"expected", f.Expected}, {"found", f.Found}, {"hint", f.Hint}, {"line", f.Profile}} {
 		if more[1] != "" {
 			fmt.Fprintf(t.w, "    %-8s  %s\n", more[0], more[1])
