@@ -108,7 +108,7 @@ func TestTerminologyServer(t *testing.T) {
 	var seen strings.Builder
 	away := false
 	peer := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		b, _ := io.ReadAll(r.Body) //nolint:errcheck // a test
+		b, _ := io.ReadAll(r.Body)
 		seen.WriteString(r.Header.Get("Authorization") + " " + r.URL.Path + " " + string(b) + "\n")
 		if away {
 			w.WriteHeader(http.StatusServiceUnavailable)
@@ -119,7 +119,7 @@ func TestTerminologyServer(t *testing.T) {
 		if strings.HasSuffix(r.URL.Path, "$expand") {
 			out = map[string]any{"resourceType": "ValueSet", "status": "active", "expansion": map[string]any{"timestamp": "2026-01-01T00:00:00Z", "contains": []any{map[string]any{"system": "http://snomed.info/sct", "code": "185086009", "display": "A need of the reference set"}}}}
 		}
-		json.NewEncoder(w).Encode(out) //nolint:errcheck,errchkjson // a test
+		json.NewEncoder(w).Encode(out) //nolint:errchkjson // a test
 	}))
 	defer peer.Close()
 	token := filepath.Join(t.TempDir(), "token")

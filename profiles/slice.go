@@ -75,11 +75,7 @@ func (c *compiler) slicing(k *check, o *outline, at place) (*slicing, error) {
 		return nil, fmt.Errorf("%s: %w", o.e.ID, err)
 	}
 	for _, so := range o.slices {
-		where, err := c.slicePlace(at, o, so)
-		if err != nil {
-			return nil, err
-		}
-		one := &slice{name: so.slice}
+		where, one := c.slicePlace(at, o, so), &slice{name: so.slice}
 		if one.check, err = c.check(so, where, k); err != nil {
 			return nil, err
 		}
@@ -97,17 +93,17 @@ func (c *compiler) slicing(k *check, o *outline, at place) (*slicing, error) {
 }
 
 // slicePlace finds the place of a slice: that of one type in a choice.
-func (c *compiler) slicePlace(at place, o, so *outline) (place, error) {
+func (c *compiler) slicePlace(at place, o, so *outline) place {
 	if at.slot != nil && at.slot.Choice() {
 		if m := onlyMember(at.slot, so.e.Types); m != nil && o.up != nil {
 			holder := place{table: contentTable(c.v.nodes.defs, m), slot: at.slot, path: m.Type.Code}
-			return holder, nil
+			return holder
 		}
 	}
 	if at.table == nil && at.slot != nil {
-		return c.resourcePlace(at.slot, so), nil
+		return c.resourcePlace(at.slot, so)
 	}
-	return at, nil
+	return at
 }
 
 // discriminators reads how the slices are told apart. Extensions and choices of

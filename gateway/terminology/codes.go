@@ -94,7 +94,7 @@ func (s *server) validate(q *rest.Request, ask terminology.ValidateRequest) (res
 		return rest.Response{}, fhir.StatusErrorf(status, fhir.NotFound, "%s", unable(r.Message))
 	}
 	return parameters(object{"name": "result", "valueBoolean": r.Answer == terminology.Yes},
-		text("message", "valueString", r.Message), text("display", "valueString", r.Display))
+		text("message", r.Message), text("display", r.Display))
 }
 
 func unable(text string) string {
@@ -138,7 +138,7 @@ func (s *server) lookup(q *rest.Request) (rest.Response, error) {
 	if err != nil {
 		return rest.Response{}, err
 	}
-	out := []object{text("name", "valueString", r.Name), text("version", "valueString", r.Version), {"name": "display", "valueString": r.Display}}
+	out := []object{text("name", r.Name), text("version", r.Version), {"name": "display", "valueString": r.Display}}
 	if r.Display == "" {
 		out[2]["valueString"] = c.Code
 	}
@@ -240,7 +240,7 @@ func (s *server) translate(q *rest.Request) (rest.Response, error) {
 	if err != nil {
 		return rest.Response{}, err
 	}
-	out := []object{{"name": "result", "valueBoolean": r.Result}, text("message", "valueString", r.Message)}
+	out := []object{{"name": "result", "valueBoolean": r.Result}, text("message", r.Message)}
 	for _, m := range r.Matches {
 		out = append(out, matchObject(m))
 	}
@@ -264,11 +264,11 @@ func matchObject(m terminology.Match) object {
 }
 
 // text is a parameter, or nothing when the text is empty.
-func text(name, typ, value string) object {
+func text(name, value string) object {
 	if value == "" {
 		return nil
 	}
-	return object{"name": name, typ: value}
+	return object{"name": name, "valueString": value}
 }
 
 func parameters(list ...object) (rest.Response, error) {

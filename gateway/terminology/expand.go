@@ -63,11 +63,11 @@ func (p params) expansion() (q terminology.ExpandRequest, designations bool, err
 // from here; refused says why it cannot.
 func (s *server) expandWith(q *rest.Request, ask terminology.ExpandRequest, refused error) (*terminology.Expansion, error) {
 	var err error
-	switch e := fhir.AsError(refused); {
-	case e.Issues[0].Code == fhir.NotFound:
+	switch fhir.AsError(refused).Issues[0].Code {
+	case fhir.NotFound:
 		ask.Rest, err = s.Remote.Expand(q.Context(), ask.URL, nil)
-		ask.ValueSet, _ = fhir.Decode([]byte(`{"resourceType":"ValueSet"}`)) //nolint:errcheck // well formed
-	case e.Issues[0].Code == fhir.TooCostly:
+		ask.ValueSet, _ = fhir.Decode([]byte(`{"resourceType":"ValueSet"}`))
+	case fhir.TooCostly:
 		open := s.Service.Undecided(ask.URL, "")
 		if open == nil {
 			return nil, refused

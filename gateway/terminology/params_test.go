@@ -14,7 +14,7 @@ import (
 func request(method, query, body string) *rest.Request {
 	r := httptest.NewRequest(method, "/fhir/ValueSet/$validate-code?"+query, strings.NewReader(body))
 	r.Header.Set("Content-Type", "application/fhir+json")
-	params, _ := url.ParseQuery(query) //nolint:errcheck // test data
+	params, _ := url.ParseQuery(query)
 	return &rest.Request{Request: r, Params: params}
 }
 

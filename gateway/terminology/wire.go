@@ -77,11 +77,11 @@ func (c *Client) post(ctx context.Context, path string, body []byte, limit int64
 	if err != nil {
 		return reply{}, err
 	}
-	defer resp.Body.Close() //nolint:errcheck // it was read
+	defer resp.Body.Close()
 	switch resp.StatusCode {
 	case http.StatusOK:
 	case http.StatusBadRequest, http.StatusNotFound, http.StatusUnprocessableEntity, http.StatusNotImplemented:
-		io.Copy(io.Discard, io.LimitReader(resp.Body, maxAnswer)) //nolint:errcheck,gosec // so that the connection can be used again
+		io.Copy(io.Discard, io.LimitReader(resp.Body, maxAnswer)) //nolint:errcheck // so that the connection can be used again
 		return reply{status: resp.StatusCode}, nil                // the server does not know
 	default:
 		return reply{}, fmt.Errorf("status %d", resp.StatusCode)

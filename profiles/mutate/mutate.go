@@ -67,7 +67,7 @@ func (g *Generator) Faults(r fhir.Resource) iter.Seq[Fault] {
 		if table == nil {
 			return
 		}
-		w := &walk{g: g, kinds: kinds(), rnd: rand.New(rand.NewPCG(g.seed, uint64(len(r.JSON())))), yield: yield} //nolint:gosec // reproducible on purpose
+		w := &walk{g: g, kinds: kinds(), rnd: rand.New(rand.NewPCG(g.seed, uint64(len(r.JSON())))), yield: yield}
 		w.document(r.Root())
 		w.object(r.Root(), table, false)
 	}

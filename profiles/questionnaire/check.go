@@ -76,11 +76,11 @@ func (q *Questionnaire) Check(response fhir.Value, r Report) {
 	k.header()
 	k.level(response, noItem, noItem)
 	for i := range k.nodes {
-		k.node(int32(i)) //nolint:gosec // bounded by fhir.MaxNodes
+		k.node(int32(i))
 	}
 	if k.final {
 		for i := range k.containers {
-			k.missing(int32(i)) //nolint:gosec // bounded by fhir.MaxNodes
+			k.missing(int32(i))
 		}
 	}
 	if k.left < 0 {
@@ -178,7 +178,7 @@ func (k *check) header() {
 // answer of a question.
 func (k *check) level(at fhir.Value, owner, of int32) {
 	items := at.Get("item")
-	ci := int32(len(k.containers)) //nolint:gosec // bounded by fhir.MaxNodes
+	ci := int32(len(k.containers))
 	k.containers = append(k.containers, container{at: at, owner: owner, first: noItem, last: noItem})
 	last := noItem
 	for m := first(items); m.Exists(); m = m.Next() {
@@ -193,7 +193,7 @@ func (k *check) level(at fhir.Value, owner, of int32) {
 			last = k.place(ci, n, last)
 		}
 		k.below(n)
-		k.nodes[n].end = int32(len(k.nodes)) //nolint:gosec // bounded by fhir.MaxNodes
+		k.nodes[n].end = int32(len(k.nodes))
 		if owner != noItem && k.nodes[n].answered {
 			k.nodes[owner].answered = true
 		}
@@ -214,7 +214,7 @@ func (k *check) find(m fhir.Value) (int32, bool) {
 }
 
 func (k *check) add(m fhir.Value, i, owner int32) int32 {
-	n := int32(len(k.nodes)) //nolint:gosec // bounded by fhir.MaxNodes
+	n := int32(len(k.nodes))
 	k.nodes = append(k.nodes, node{v: m, item: i, parent: owner, next: noItem, answers: m.Get("answer")})
 	if w := k.q.items[i].watch; w != noItem {
 		k.watched[w] = append(k.watched[w], n)

@@ -132,11 +132,11 @@ func (c *compiler) cycles() {
 	var ready []int32
 	for i := range items {
 		for d := range items[i].depends {
-			followers[d] = append(followers[d], int32(i)) //nolint:gosec // at most maxItems
+			followers[d] = append(followers[d], int32(i))
 			open[i]++
 		}
 		if open[i] == 0 {
-			ready = append(ready, int32(i)) //nolint:gosec // at most maxItems
+			ready = append(ready, int32(i))
 		}
 	}
 	long := false
@@ -169,7 +169,7 @@ func (c *compiler) stuck(open []int32, followers [][]int32) {
 			}
 		}
 		if open[i] > 0 && waiting[i] == 0 {
-			free = append(free, int32(i)) //nolint:gosec // at most maxItems
+			free = append(free, int32(i))
 		}
 	}
 	for len(free) > 0 {

@@ -19,7 +19,7 @@ func (k *check) enabled(n int32) verdict {
 
 // enabledAt is enabled for an item that is not in the response.
 func (k *check) enabledAt(i, owner int32) verdict {
-	end := int32(len(k.nodes)) //nolint:gosec // bounded by fhir.MaxNodes
+	end := int32(len(k.nodes))
 	if owner != noItem {
 		end = k.nodes[owner].end
 	}
@@ -204,7 +204,7 @@ func (k *check) nearest(question, common, owner, at int32) int32 {
 	for owner != noItem && k.nodes[owner].item != common {
 		owner = k.nodes[owner].parent
 	}
-	lo, hi := int32(0), int32(len(k.nodes)) //nolint:gosec // bounded by fhir.MaxNodes
+	lo, hi := int32(0), int32(len(k.nodes))
 	if owner != noItem {
 		lo, hi = owner, k.nodes[owner].end
 	}

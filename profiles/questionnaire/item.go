@@ -129,7 +129,7 @@ func (c *compiler) items(v fhir.Value, parent int32) {
 }
 
 func (c *compiler) item(v fhir.Value, parent, order int32) int32 {
-	i := int32(len(c.q.items)) //nolint:gosec // at most maxItems
+	i := int32(len(c.q.items))
 	it := item{
 		link: v.Get("linkId").Text(), text: v.Get("text").Text(), code: v.Get("type").Text(), source: v,
 		parent: parent, order: order, watch: noItem,

@@ -196,7 +196,7 @@ func (b *builder) value(t *definitions.Table, slot *definitions.Slot, m *definit
 			s.properties["comparator"] = false // sqty-1
 		}
 	}
-	if codes := b.r4Codes(slot.ValueSet, slot.Element.Path); codes != nil {
+	if codes := b.r4Codes(slot.ValueSet, slot.Path); codes != nil {
 		s.all = append(s.all, b.bound(m.Type.Code, slot.ValueSet, codes)...)
 	}
 	b.constraints(s, slot.Constraints, table, t.Path+"."+slot.Name)

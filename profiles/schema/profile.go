@@ -91,13 +91,13 @@ func (b *builder) children(s *shape, o *outline, t *definitions.Table) {
 			b.note("profile: %s", c.e.ID)
 			continue
 		}
-		b.element(s, c, t, slot)
+		b.element(s, c, slot)
 	}
 }
 
 // element adds what is asked of one element: which types, how many, and what
 // each value must be.
-func (b *builder) element(s *shape, o *outline, t *definitions.Table, slot *definitions.Slot) {
+func (b *builder) element(s *shape, o *outline, slot *definitions.Slot) {
 	members := b.allowed(s, o.e, slot)
 	if o.e.Max == 0 || len(members) == 0 {
 		return
@@ -106,7 +106,7 @@ func (b *builder) element(s *shape, o *outline, t *definitions.Table, slot *defi
 		s.requireSlot(members)
 	}
 	for _, m := range members {
-		value := b.restricted(o, t, slot, m, len(members) == 1)
+		value := b.restricted(o, slot, m, len(members) == 1)
 		if m.Many {
 			s.property(m.Name, b.many(o, slot, m, value))
 		} else {
@@ -117,7 +117,7 @@ func (b *builder) element(s *shape, o *outline, t *definitions.Table, slot *defi
 		}
 	}
 	if slot.Choice() {
-		b.typeSlices(s, o, t, slot)
+		b.typeSlices(s, o, slot)
 	}
 }
 
@@ -171,7 +171,7 @@ func (b *builder) beside(s *shape, o *outline, m *definitions.Member) {
 
 // restricted is what is asked of one value of a member; only says that the
 // element may have no other type.
-func (b *builder) restricted(o *outline, t *definitions.Table, slot *definitions.Slot, m *definitions.Member, only bool) object {
+func (b *builder) restricted(o *outline, slot *definitions.Slot, m *definitions.Member, only bool) object {
 	e, s := o.e, newShape()
 	if e.By != "" {
 		b.values(s, e, slot, m)

@@ -74,7 +74,7 @@ func (b *builder) slice(list *shape, s *outline, m *definitions.Member, in objec
 		}
 		list.all = append(list.all, count)
 	}
-	if then := b.restricted(s, nil, &definitions.Slot{Element: &definitions.Element{}}, m, true); len(then) > 0 {
+	if then := b.restricted(s, &definitions.Slot{Element: &definitions.Element{}}, m, true); len(then) > 0 {
 		list.all = append(list.all, object{"items": object{"if": in, "then": then}})
 	}
 }
@@ -208,7 +208,7 @@ func existsTest(at *outline, steps []step) (criterion, bool) {
 }
 
 // typeSlices adds what is asked of one type of a choice.
-func (b *builder) typeSlices(s *shape, o *outline, t *definitions.Table, slot *definitions.Slot) {
+func (b *builder) typeSlices(s *shape, o *outline, slot *definitions.Slot) {
 	for _, one := range o.slices {
 		var member *definitions.Member
 		for _, m := range slot.Members {
@@ -227,6 +227,6 @@ func (b *builder) typeSlices(s *shape, o *outline, t *definitions.Table, slot *d
 			s.forbid(member)
 			continue
 		}
-		s.property(member.Name, b.restricted(one, t, slot, member, true))
+		s.property(member.Name, b.restricted(one, slot, member, true))
 	}
 }

@@ -144,7 +144,7 @@ func (p *part) enumerate(list []Concept) {
 				c = known
 			}
 		}
-		p.codes[c.Code] = int32(len(p.members)) //nolint:gosec // bounded by fhir.MaxNodes
+		p.codes[c.Code] = int32(len(p.members))
 		p.members = append(p.members, c)
 	}
 	p.fold = p.system != nil && p.system.fold
@@ -155,7 +155,7 @@ func (p *part) keep(pass func(i int32) bool) {
 	codes := map[string]int32{}
 	if p.system != nil {
 		for i := range p.system.concepts {
-			i := int32(i) //nolint:gosec // bounded by fhir.MaxNodes
+			i := int32(i)
 			code := p.system.concepts[i].Code
 			if _, in := p.codes[code]; (p.codes == nil || in) && pass(i) {
 				codes[code] = i

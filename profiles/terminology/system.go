@@ -50,7 +50,7 @@ func (s *system) find(code string) int32 {
 	if s.fold {
 		for i := range s.concepts {
 			if strings.EqualFold(s.concepts[i].Code, code) {
-				return int32(i) //nolint:gosec // bounded by fhir.MaxNodes
+				return int32(i)
 			}
 		}
 	}
@@ -90,7 +90,7 @@ func (s *system) add(c Concept) {
 	if _, ok := s.index[c.Code]; ok {
 		return
 	}
-	s.index[c.Code] = int32(len(s.concepts)) //nolint:gosec // bounded by fhir.MaxNodes
+	s.index[c.Code] = int32(len(s.concepts))
 	s.concepts = append(s.concepts, c)
 }
 
@@ -117,7 +117,7 @@ func fromResource(r fhir.Resource) *system {
 	}
 	s.read(root.Get("concept"), -1)
 	for i := range s.concepts {
-		s.link(int32(i)) //nolint:gosec // bounded by fhir.MaxNodes
+		s.link(int32(i))
 	}
 	return s
 }

@@ -130,7 +130,7 @@ func (c *corpus) mutate() error {
 	}
 	each, made := (c.mutations+len(c.bases)-1)/len(c.bases), 0
 	for i, b := range c.bases {
-		g := mutate.New(definitions.R4(), c.validator.Structure(b.profile), uint64(i), 1) //nolint:gosec // an index
+		g := mutate.New(definitions.R4(), c.validator.Structure(b.profile), uint64(i), 1)
 		var all []mutate.Fault
 		for f := range g.Faults(b.doc) {
 			if len(f.Doc) <= largest {
@@ -179,5 +179,5 @@ func (c *corpus) write(name string, b []byte) error {
 	if err := os.MkdirAll(filepath.Dir(file), 0o750); err != nil {
 		return err
 	}
-	return os.WriteFile(file, b, 0o600)
+	return os.WriteFile(file, b, 0o600) //nolint:gosec // below the folder that the user names
 }
