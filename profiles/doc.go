@@ -6,7 +6,8 @@
 //   - Every fault of a document is reported at once, each with the FHIRPath of
 //     its place, the id of the rule broken and what was expected, never with a
 //     value of the document; at most 200 errors and 200 warnings.
-//   - The document is walked once. Validation does no I/O and keeps nothing.
+//   - The document is walked once. Validation keeps nothing of it, and does no I/O
+//     but what the caller hands in: Options.Remote, Resolve and Questionnaire.
 //   - meta.profile can only add rules, and so can a partner's agreement. A profile
 //     that is not known here is a warning, and excuses from nothing. Each profile
 //     is applied once; one that builds on another holds its rules.

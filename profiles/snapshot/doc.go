@@ -17,9 +17,10 @@
 // clone of that element, so that its children say everything. A slice without
 // children of its own has those of the element it divides.
 //
-// Where R4 leaves a choice: a contentReference means R4's own definition, not the
-// profile's, so that nested items are not constrained by constraining the
-// outermost; a choice that is named by one type (valueQuantity) is narrowed to
+// Where R4 leaves a choice: what a differential spells out below a
+// contentReference starts from R4's own definition; where it spells out nothing,
+// the reference stays, and package profiles applies the profile's own element to
+// what nests; a choice that is named by one type (valueQuantity) is narrowed to
 // that type unless its types are listed; profiles and targets that a differential
 // does not repeat stay; a required value set of the base stays in force beside
 // another one, as its maximum. testdata/official.txt says where R4's own
