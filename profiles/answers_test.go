@@ -3,84 +3,12 @@ package profiles
 import (
 	"bytes"
 	"fmt"
-	"os"
-	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
 
 	"trellis.example/fhir"
 	"trellis.example/profiles/terminology"
 )
-
-// answerExamples are the folders of examples that hold answers.
-var answerExamples = []string{"QuestionnaireResponse", "outcomes-response", "about-me-response", "shared-decision-response"}
-
-// TestAnswerExamples validates the examples of answers: what is valid has not
-// even a remark, and each of the others breaks the rule it is meant to, at its
-// place, and no other of that severity.
-func TestAnswerExamples(t *testing.T) {
-	v, err := New()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, folder := range answerExamples {
-		files, err := filepath.Glob(filepath.Join("examples", folder, "*.json"))
-		if err != nil || len(files) == 0 {
-			t.Fatalf("%s: no examples (err %v)", folder, err)
-		}
-		want := expectedOf(t, filepath.Join("examples", folder, "expected.txt"))
-		for _, f := range files {
-			got := []string{}
-			for _, is := range v.Validate(readExample(t, f), Options{}) {
-				if is.IsError() || !strings.HasPrefix(filepath.Base(f), "invalid-") {
-					got = append(got, is.Rule+"\t"+is.Expression)
-				}
-				if is.Hint == "" || is.Profile == "" && is.Rule != "questionnaire-unknown" {
-					t.Errorf("%s: %s has no hint or no line", f, is.Rule)
-				}
-				if is.IsError() && strings.HasPrefix(filepath.Base(f), "warning-") {
-					t.Errorf("%s: %s is of severity %s", f, is.Rule, is.Severity)
-				}
-			}
-			if w := want[filepath.Base(f)]; !slices.Equal(got, w) {
-				t.Errorf("%s:\n got %q\nwant %q", f, got, w)
-			}
-			delete(want, filepath.Base(f))
-		}
-		for name := range want {
-			t.Errorf("%s is listed and is not there", name)
-		}
-	}
-}
-
-// expectedOf reads the lines of expected.txt by file.
-func expectedOf(t *testing.T, name string) map[string][]string {
-	t.Helper()
-	b, err := os.ReadFile(name)
-	if err != nil {
-		t.Fatal(err)
-	}
-	out := map[string][]string{}
-	for line := range strings.Lines(string(b)) {
-		file, rest, _ := strings.Cut(strings.TrimSpace(line), "\t")
-		out[file] = append(out[file], rest)
-	}
-	return out
-}
-
-func readExample(tb testing.TB, name string) fhir.Resource {
-	tb.Helper()
-	b, err := os.ReadFile(name)
-	if err != nil {
-		tb.Fatal(err)
-	}
-	r, err := fhir.Decode(b)
-	if err != nil {
-		tb.Fatalf("%s: %v", name, err)
-	}
-	return r
-}
 
 // TestShippedQuestionnaires holds our Questionnaires against the base
 // definitions, their own rules and the definitions of the extensions.
@@ -108,9 +36,9 @@ func TestQuestionnaireHeldElsewhere(t *testing.T) {
 		t.Fatal(err)
 	}
 	form := func(typ string) fhir.Resource {
-		return decodeText(t, `{"resourceType":"Questionnaire","url":"http://q.example/f","version":"1","status":"active","item":[{"linkId":"a","text":"A?","type":"`+typ+`"}]}`)
+		return decoded(t, `{"resourceType":"Questionnaire","url":"http://q.example/f","version":"1","status":"active","item":[{"linkId":"a","text":"A?","type":"`+typ+`"}]}`)
 	}
-	answer := decodeText(t, `{"resourceType":"QuestionnaireResponse","status":"in-progress","questionnaire":"http://q.example/f|1","item":[{"linkId":"a","answer":[{"valueBoolean":true}]}]}`)
+	answer := decoded(t, `{"resourceType":"QuestionnaireResponse","status":"in-progress","questionnaire":"http://q.example/f|1","item":[{"linkId":"a","answer":[{"valueBoolean":true}]}]}`)
 	tests := []struct {
 		held fhir.Resource
 		want string
@@ -133,15 +61,6 @@ func TestQuestionnaireHeldElsewhere(t *testing.T) {
 	}
 }
 
-func decodeText(tb testing.TB, s string) fhir.Resource {
-	tb.Helper()
-	r, err := fhir.Decode([]byte(s))
-	if err != nil {
-		tb.Fatal(err)
-	}
-	return r
-}
-
 // TestQuestionnaireOfBundle judges answers by the form that came with them.
 func TestQuestionnaireOfBundle(t *testing.T) {
 	v, err := New()
@@ -150,7 +69,7 @@ func TestQuestionnaireOfBundle(t *testing.T) {
 	}
 	for version, want := range map[string]string{"1": "q-type Bundle.entry[1].resource.item[0].answer[0].valueBoolean",
 		"2": "questionnaire-unknown Bundle.entry[1].resource.questionnaire"} {
-		b := decodeText(t, `{"resourceType":"Bundle","type":"collection","entry":[
+		b := decoded(t, `{"resourceType":"Bundle","type":"collection","entry":[
 			{"fullUrl":"urn:uuid:00000000-0000-4000-8000-000000000001","resource":{"resourceType":"Questionnaire","url":"http://q.example/f","version":"1","status":"active","item":[{"linkId":"a","type":"string"}]}},
 			{"fullUrl":"urn:uuid:00000000-0000-4000-8000-000000000002","resource":{"resourceType":"QuestionnaireResponse","status":"in-progress","questionnaire":"http://q.example/f|`+version+`","item":[{"linkId":"a","answer":[{"valueBoolean":true}]}]}}]}`)
 		var got []string
@@ -170,7 +89,7 @@ func TestValueSetOfDocument(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := decodeText(t, `{"resourceType":"QuestionnaireResponse","status":"completed","questionnaire":"#q","contained":[{"resourceType":"Questionnaire","id":"q","status":"active","item":[
+	r := decoded(t, `{"resourceType":"QuestionnaireResponse","status":"completed","questionnaire":"#q","contained":[{"resourceType":"Questionnaire","id":"q","status":"active","item":[
 		{"linkId":"a","type":"choice","answerValueSet":"https://secret.example/vs"},{"linkId":"b","type":"choice","answerValueSet":"http://hl7.org/fhir/ValueSet/request-status|4.0.1"}]}],
 		"item":[{"linkId":"a","answer":[{"valueCoding":{"system":"http://loinc.org","code":"1-8"}}]},{"linkId":"b","answer":[{"valueCoding":{"system":"http://loinc.org","code":"1-8"}}]}]}`)
 	for _, remote := range []terminology.Remote{nil, fixedRemote("no"), fixedRemote("unknown"), fixedRemote("away")} {
@@ -203,7 +122,7 @@ func TestHostileForms(t *testing.T) {
 		forms.WriteString(`{"resourceType":"Questionnaire","id":"q","status":"active","item":[{"linkId":"a","type":"choice","answerValueSet":"#v"}]},`)
 		answers.WriteString(`{"resourceType":"QuestionnaireResponse","status":"in-progress","questionnaire":"#q","item":[{"linkId":"a"}]},`)
 	}
-	r := decodeText(t, `{"resourceType":"Patient","contained":[`+forms.String()+strings.TrimSuffix(answers.String(), ",")+`]}`)
+	r := decoded(t, `{"resourceType":"Patient","contained":[`+forms.String()+strings.TrimSuffix(answers.String(), ",")+`]}`)
 	if len(v.Validate(r, Options{})) == 0 {
 		t.Error("nothing is wrong with it")
 	}
@@ -212,7 +131,7 @@ func TestHostileForms(t *testing.T) {
 // TestFormCache bounds what is kept of Questionnaires held elsewhere.
 func TestFormCache(t *testing.T) {
 	f := newForms(nil, nil)
-	big := decodeText(t, `{"resourceType":"Questionnaire","description":"`+string(bytes.Repeat([]byte("x"), 1<<20))+`"}`)
+	big := decoded(t, `{"resourceType":"Questionnaire","description":"`+string(bytes.Repeat([]byte("x"), 1<<20))+`"}`)
 	for i := range 3 * maxForms {
 		f.elsewhere(strings.Repeat("q", i%50)+string(rune('a'+i%26))+string(rune('a'+i/26)), big)
 	}
@@ -227,7 +146,7 @@ func TestFormCache(t *testing.T) {
 // TestOwnVersions gives a user's newer version beside ours.
 func TestOwnVersions(t *testing.T) {
 	const url = "https://trellis.example/fhir/Questionnaire/ons4"
-	newer := decodeText(t, `{"resourceType":"Questionnaire","url":"`+url+`","version":"1.10.0","status":"active"}`)
+	newer := decoded(t, `{"resourceType":"Questionnaire","url":"`+url+`","version":"1.10.0","status":"active"}`)
 	f := newForms(nil, []fhir.Resource{newer})
 	for asked, want := range map[string]string{url: "1.10.0", url + "|1.0.0": "1.0.0", url + "|1.10.0": "1.10.0", url + "|2": ""} {
 		m, known := f.find(fhir.ParseCanonical(asked))
@@ -246,7 +165,7 @@ func BenchmarkQuestionnaireResponse(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	r := readExample(b, "testdata/answers-28.json")
+	r := readResource(b, "testdata/answers-28.json")
 	if issues := v.Validate(r, Options{}); len(issues) > 0 {
 		b.Fatal(issues)
 	}

@@ -3,6 +3,8 @@ package profiles
 import (
 	"io/fs"
 	"path"
+	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -66,15 +68,21 @@ func TestDefinitionsAreValidR4(t *testing.T) {
 				t.Errorf("%s: has no %s", name, k)
 			}
 		}
-		if strings.HasPrefix(name, "data/profiles/") && len(root.Get("purpose").Text()) < 600 {
-			t.Errorf("%s: the page of prose is missing or short", name)
+		least := map[string]int{"data/profiles": 150, "data/extensions": 40}[path.Dir(name)]
+		if words := len(strings.Fields(root.Get("purpose").Text())); words < least {
+			t.Errorf("%s: the purpose has %d words, want %d or more", name, words, least)
+		}
+		if least > 0 && root.Get("version").Text() != "1.1.0" {
+			t.Errorf("%s: another version than its neighbours", name)
 		}
 	})
 }
 
 // TestInvariantsCompile compiles every constraint against the type it stands on
-// and checks that no two with one key of one profile differ in their words.
+// and checks its text: a key that stands in several profiles with one severity
+// says the same in all of them.
 func TestInvariantsCompile(t *testing.T) {
+	texts := map[string]string{}
 	definitionsIn(t, func(name string, r fhir.Resource) {
 		for e := range r.Root().At("differential", "element").Items() {
 			at := e.Get("path").Text()
@@ -86,12 +94,61 @@ func TestInvariantsCompile(t *testing.T) {
 				if len(key) < 4 || !strings.HasPrefix(key, "tr-") && !strings.HasPrefix(key, "prsb-") {
 					t.Errorf("%s: key %q should begin with tr- or prsb-", name, key)
 				}
-				if human == "" || strings.HasSuffix(human, ".") {
+				if len(human) < 30 || strings.HasSuffix(human, ".") {
 					t.Errorf("%s: %s: the text is a sentence without full stop", name, key)
 				}
+				rule := key + " " + c.Get("severity").Text() // a profile may ask more strongly, and says so
+				if was, ok := texts[rule]; ok && was != human {
+					t.Errorf("%s: %s has two texts", name, key)
+				}
+				texts[rule] = human
 			}
 		}
 	})
+}
+
+// goldenOnly are rules that no example breaks: their documents are in
+// testdata/rules. Those of ext-score judge Questionnaires, which have no folder of
+// examples.
+var goldenOnly = []string{
+	"tr-about-me-whose", "tr-activity-access", "tr-activity-cost", "tr-chi-number", "tr-hc-number", "tr-header-definition",
+	"tr-link-worker-named", "tr-outcome-referral", "tr-score-items", "tr-score-method", "tr-score-rows",
+}
+
+// TestRulesHaveExamples checks that every other invariant is broken by an example.
+func TestRulesHaveExamples(t *testing.T) {
+	broken := map[string]bool{}
+	files, err := filepath.Glob("examples/*/expected.txt")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no expected.txt (err %v)", err)
+	}
+	for _, f := range files {
+		for _, lines := range expectedFaults(t, f) {
+			for _, l := range lines {
+				rule, _, _ := strings.Cut(l, " ")
+				broken[rule] = true
+			}
+		}
+	}
+	for key, name := range invariantKeys(t) {
+		if broken[key] == slices.Contains(goldenOnly, key) {
+			t.Errorf("%s: %s: broken by an example: %t", name, key, broken[key])
+		}
+	}
+}
+
+// invariantKeys returns the keys of all constraints, with a file that has each.
+func invariantKeys(t *testing.T) map[string]string {
+	t.Helper()
+	keys := map[string]string{}
+	definitionsIn(t, func(name string, r fhir.Resource) {
+		for e := range r.Root().At("differential", "element").Items() {
+			for c := range e.Get("constraint").Items() {
+				keys[c.Get("key").Text()] = name
+			}
+		}
+	})
+	return keys
 }
 
 // elementType is the type to which a constraint on an element is bound: the

@@ -6,34 +6,38 @@ import (
 	"slices"
 	"strings"
 	"testing"
-
-	"trellis.example/fhir"
 )
 
-// referralSide are the profiles of the referral side: each has a folder of
-// examples with valid-*.json, invalid-*.json, warning-*.json and expected.txt.
-var referralSide = []string{
-	"CareTeam", "Communication", "Consent", "HealthcareService", "Location", "MessageHeader",
-	"Organization", "Patient", "Practitioner", "PractitionerRole", "Provenance", "RelatedPerson",
-	"ServiceRequest", "Task", "community-activity", "link-worker", "multi-disciplinary-team",
-	"onward-referral", "prsb-referral", "prsb-referral-bundle", "referral", "referral-bundle",
-	"referral-message", "referral-message-header", "referral-task", "sharing-consent", "signpost",
-}
-
-// TestReferralExamples validates the examples of the referral side, as a sender
-// who claims the profile in meta.profile would be judged: valid ones have no
-// error, rich ones no remark either, invalid ones exactly the faults that
-// expected.txt lists, and warning ones exactly its warnings and no error.
-func TestReferralExamples(t *testing.T) {
+// TestOurExamples validates profiles/examples, as a sender who claims the profile
+// in meta.profile would be judged. Every profile in force has a folder. Valid
+// examples have no error, rich ones and answers no remark either; invalid ones
+// have exactly the faults that expected.txt lists; warning ones its warnings and
+// no error, and answers no other remark.
+func TestOurExamples(t *testing.T) {
 	v := newValidator(t)
-	for _, p := range referralSide {
-		t.Run(p, func(t *testing.T) { exampleFolder(t, v, p) })
+	for _, d := range v.Profiles() {
+		if id, ours := strings.CutPrefix(d.URL, Base); ours && v.TypeOf(d.URL) != "" {
+			if _, err := os.Stat(filepath.Join("examples", id)); err != nil {
+				t.Errorf("%s has no examples", id)
+			}
+		}
+	}
+	folders, err := os.ReadDir("examples")
+	if err != nil || len(folders) == 0 {
+		t.Fatalf("no examples (err %v)", err)
+	}
+	for _, f := range folders {
+		if v.TypeOf(Base+f.Name()) == "" {
+			t.Errorf("examples/%s is not named like a profile", f.Name())
+		}
+		t.Run(f.Name(), func(t *testing.T) { exampleFolder(t, v, f.Name()) })
 	}
 }
 
 func exampleFolder(t *testing.T, v *Validator, profile string) {
 	dir := filepath.Join("examples", profile)
 	expected := expectedFaults(t, filepath.Join(dir, "expected.txt"))
+	answers := v.TypeOf(Base+profile) == "QuestionnaireResponse"
 	kinds := map[string]int{}
 	for _, file := range exampleFiles(t, dir) {
 		name := filepath.Base(file)
@@ -43,12 +47,15 @@ func exampleFolder(t *testing.T, v *Validator, profile string) {
 		want := expected[name]
 		delete(expected, name)
 		switch {
-		case name == "valid-rich.json":
+		case name == "valid-rich.json", kind == "valid" && answers:
 			same(t, name, append(errors, warnings...), nil)
 		case kind == "valid":
 			same(t, name, errors, nil)
 		case kind == "invalid":
 			same(t, name, errors, want)
+		case kind == "warning" && answers:
+			same(t, name, errors, nil)
+			same(t, name, warnings, want)
 		case kind == "warning":
 			same(t, name, errors, nil)
 			for _, w := range want {
@@ -83,16 +90,11 @@ func exampleFiles(t *testing.T, dir string) []string {
 // exampleIssues returns "rule expression" of each error and warning.
 func exampleIssues(t *testing.T, v *Validator, file, profile string) (errors, warnings []string) {
 	t.Helper()
-	b, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	r, err := fhir.Decode(b)
-	if err != nil {
-		t.Fatalf("%s: %v", file, err)
-	}
-	for _, is := range v.Validate(r, Options{Profiles: []string{Base + profile}}) {
+	for _, is := range v.Validate(readResource(t, file), Options{Profiles: []string{Base + profile}}) {
 		line := is.Rule + " " + is.Expression
+		if is.Hint == "" || is.Profile == "" && is.Rule != ruleFormUnknown {
+			t.Errorf("%s: %s has no hint or no line", file, is.Rule)
+		}
 		if is.IsError() {
 			errors = append(errors, line)
 		} else {

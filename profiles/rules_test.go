@@ -1,6 +1,7 @@
 package profiles
 
 import (
+	"os"
 	"strings"
 	"testing"
 
@@ -34,6 +35,28 @@ func newValidator(t testing.TB) *Validator {
 		t.Fatal(err)
 	}
 	return v
+}
+
+func decoded(tb testing.TB, doc string) fhir.Resource {
+	tb.Helper()
+	r, err := fhir.Decode([]byte(doc))
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return r
+}
+
+func readResource(tb testing.TB, file string) fhir.Resource {
+	tb.Helper()
+	b, err := os.ReadFile(file)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	r, err := fhir.Decode(b)
+	if err != nil {
+		tb.Fatalf("%s: %v", file, err)
+	}
+	return r
 }
 
 // TestBaseRules breaks one base rule a line.
