@@ -53,6 +53,8 @@ type Config struct {
 	// Service is the ODS code of the social prescribing service that takes
 	// referrals whose document names none.
 	Service string `koanf:"service" usage:"ODS code of the service that takes referrals which name none"`
+	// Formats is a folder with partner formats of your own, one folder each.
+	Formats string `koanf:"formats" usage:"folder with partner formats of your own, one folder each with its map.yaml"`
 	// TerminologyURL is the FHIR base of a terminology server that is asked about
 	// codes which the gateway does not hold; empty: nobody is asked.
 	// TerminologyTokenFile holds the bearer token to send to it.

@@ -47,6 +47,7 @@ type Gateway struct {
 	Auth *auth.Server
 
 	cfg      Config
+	formats  *formats.Set
 	log      *slog.Logger
 	store    store.Store
 	server   *server.Server
@@ -89,7 +90,9 @@ func Open(ctx context.Context, c Config, log *slog.Logger) (_ *Gateway, err erro
 		return nil, err
 	}
 	g := &Gateway{cfg: c, log: log, metrics: prometheus.NewRegistry()}
-	go formats.All() //nolint:errcheck // whoever needs a format sees the error
+	if g.formats, err = openFormats(c.Formats); err != nil {
+		return nil, err
+	}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, g.Close())
@@ -237,17 +240,29 @@ func (g *Gateway) newIntake(ctx context.Context, v *profiles.Validator, by *crit
 	if err != nil {
 		return nil, fmt.Errorf("read the key of record ids: %w", err)
 	}
-	d := intake.Deps{Store: g.store, Validator: v, Options: by.options, Index: r.Index, Formats: format, Clock: time.Now, IDKey: key, Log: g.log}
+	d := intake.Deps{Store: g.store, Validator: v, Options: by.options, Index: r.Index, Formats: g.format, Clock: time.Now, IDKey: key, Log: g.log}
 	if g.cfg.Service != "" {
 		d.Service = auth.OrgParty(g.cfg.Service)
 	}
 	return intake.New(d)
 }
 
-// format looks a format up. The maps compile in the background from the start
-// on; a request that is earlier waits. That they compile is proved by test.
-func format(id string) (mapping.Format, bool) {
-	e, ok, err := formats.Lookup(id)
+// openFormats returns the program's formats and those in the user's folder.
+func openFormats(dir string) (*formats.Set, error) {
+	if dir == "" {
+		return formats.BuiltIn(), nil
+	}
+	s, err := formats.Open(os.DirFS(dir))
+	if err != nil {
+		return nil, fmt.Errorf("--formats %s: %w", dir, err)
+	}
+	return s, nil
+}
+
+// format looks a format up. A built-in map compiles at its first use; that it
+// does is proved by test.
+func (g *Gateway) format(id string) (mapping.Format, bool) {
+	e, ok, err := g.formats.Lookup(id)
 	return e.Format, ok && err == nil
 }
 

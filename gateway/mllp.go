@@ -110,11 +110,11 @@ func (g *Gateway) serveMLLP(ctx context.Context) error {
 
 // deliver sends the answers that HL7 v2 senders are owed.
 func (g *Gateway) deliver(ctx context.Context) error {
-	format, err := hl7v2.New()
+	e, _, err := g.formats.Lookup("hl7v2")
 	if err != nil {
 		return err
 	}
-	rri := &delivery.RRI{Store: g.store, Format: format, Client: g.Auth.Clients.Get, Send: g.sendHL7}
+	rri := &delivery.RRI{Store: g.store, Format: e.Format.(*hl7v2.Format), Client: g.Auth.Clients.Get, Send: g.sendHL7}
 	w := &delivery.Worker{Store: g.store, Topic: delivery.TopicRRI, Handler: rri.Deliver, Log: g.log, Clock: time.Now}
 	return w.Run(ctx)
 }

@@ -83,6 +83,7 @@ type rule struct {
 	conv    converter
 
 	joins     bool // type join
+	raw       bool // type raw
 	isConst   bool
 	constText string
 	constJSON []byte
@@ -109,23 +110,32 @@ type instance struct {
 	root  *tnode
 }
 
-// Compile reads map.yaml and tables/*.yaml of fsys, checks them against the
-// published schemas and compiles them. Every fault of the map is in the error.
-func Compile(fsys fs.FS, syntax codec.Syntax, mediaTypes ...string) (*Map, error) {
-	return compile(fsys, false, syntax, mediaTypes)
+// A Library is where a map finds what it is built from. The zero value knows
+// no codec.
+type Library struct {
+	// Codecs are the syntaxes by the name that maps use.
+	Codecs map[string]codec.Syntax
+	// Folder opens the folder of another format, for maps that name a base; nil
+	// knows none.
+	Folder func(id string) (fs.FS, error)
+	// Tables holds the code tables that formats share; nil for none.
+	Tables fs.FS
+	// Known says that a test has checked the files against the published
+	// schemas, and that the start of the program need not do it again.
+	Known bool
 }
 
-// CompileBuiltIn is [Compile] for a map that is part of the program: a test has
-// checked it against the schemas, and the start of the program need not do it
-// again.
-func CompileBuiltIn(fsys fs.FS, syntax codec.Syntax, mediaTypes ...string) (*Map, error) {
-	return compile(fsys, true, syntax, mediaTypes)
-}
-
-func compile(fsys fs.FS, known bool, syntax codec.Syntax, mediaTypes []string) (*Map, error) {
-	s, tables, err := loadSpec(fsys, known)
+// Compile reads map.yaml and tables/*.yaml of fsys and what they build on,
+// checks them against the published schemas and compiles them. Every fault of
+// the map is in the error.
+func Compile(fsys fs.FS, lib Library) (*Map, error) {
+	s, tables, err := lib.load(fsys)
 	if err != nil {
 		return nil, err
+	}
+	syntax, ok := lib.Codecs[s.Codec]
+	if !ok {
+		return nil, fmt.Errorf("map %s: there is no codec %q", s.ID, s.Codec)
 	}
 	m := &Map{spec: s, syntax: syntax, tableList: tables, tables: map[string]*table{}, heads: map[string]int{}}
 	m.runs.New = func() any { return &run{m: m} }
@@ -136,7 +146,7 @@ func compile(fsys fs.FS, known bool, syntax codec.Syntax, mediaTypes []string) (
 		c.rules()
 	}
 	if c.errs == nil {
-		c.finish(mediaTypes)
+		c.finish()
 	}
 	if err := errors.Join(c.errs...); err != nil {
 		return nil, fmt.Errorf("map %s: %w", s.ID, err)
@@ -286,12 +296,12 @@ func (m *Map) chain(group int) []int {
 }
 
 // finish compiles what needs all rules: keys, recognition, the shape.
-func (c *compiler) finish(mediaTypes []string) {
+func (c *compiler) finish() {
 	m := c.m
 	for _, k := range m.spec.Key {
 		m.keys = append(m.keys, c.source("key", k, 0))
 	}
-	m.shape.Fields = m.spec.Fields
+	m.shape.Fields, m.shape.Record = m.spec.Fields, m.spec.Record
 	for _, r := range m.rules {
 		if r.spec.Required && r.group == 0 && len(r.sources) == 1 {
 			m.shape.Required = append(m.shape.Required, r.sources[0].path)
@@ -308,7 +318,8 @@ func (c *compiler) finish(mediaTypes []string) {
 			in, out = in || r.dir&inward != 0, out || r.dir&outward != 0
 		}
 	}
-	m.info = Info{ID: m.spec.ID, Version: m.spec.Version, Partner: m.spec.Partner, In: in, Out: out, Batch: m.spec.Codec == "csv", MediaTypes: mediaTypes}
+	m.info = m.spec.info()
+	m.info.In, m.info.Out = in, out
 }
 
 // homes finds what each group's elements are on the way back.

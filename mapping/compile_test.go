@@ -6,7 +6,6 @@ import (
 	"testing/fstest"
 
 	"trellis.example/mapping"
-	jsoncodec "trellis.example/mapping/codec/json"
 )
 
 // TestCompileRefuses holds one bad map per rule of the compiler.
@@ -59,7 +58,7 @@ func TestTableRefuses(t *testing.T) {
 		_, err := mapping.Compile(fstest.MapFS{
 			"map.yaml":      {Data: []byte(header + `rules: [{id: a, partner: /ref, resource: "Patient:p", fhir: gender, type: code, table: t}]`)},
 			"tables/t.yaml": {Data: []byte("id: t\nversion: 1.0.0\nrows: " + tt.rows)},
-		}, jsoncodec.Syntax{})
+		}, library())
 		if err == nil || !strings.Contains(err.Error(), tt.want) {
 			t.Errorf("%s: %v, want %q", tt.name, err, tt.want)
 		}

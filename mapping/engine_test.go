@@ -9,6 +9,8 @@ import (
 
 	"trellis.example/fhir"
 	"trellis.example/mapping"
+	"trellis.example/mapping/codec"
+	"trellis.example/mapping/codec/csv"
 	jsoncodec "trellis.example/mapping/codec/json"
 )
 
@@ -18,6 +20,8 @@ version: 1.0.0
 partner: a test
 status: active
 codec: json
+media_types: [application/json]
+senders: [sandbox]
 key: [/ref]
 fields: [/ref, /name, /dob, /tags, /people, /old, /flag]
 `
@@ -33,12 +37,17 @@ rows:
   - {partner: Low, code: l}
 `
 
+// library knows the codec json.
+func library() mapping.Library {
+	return mapping.Library{Codecs: map[string]codec.Syntax{"json": jsoncodec.Syntax{}, "csv": csv.Syntax{}}}
+}
+
 // build compiles a map of header and rules.
 func build(rules string) (*mapping.Map, error) {
 	return mapping.Compile(fstest.MapFS{
 		"map.yaml":          {Data: []byte(header + rules)},
 		"tables/level.yaml": {Data: []byte(testTable)},
-	}, jsoncodec.Syntax{}, "application/json")
+	}, library())
 }
 
 func mustBuild(t *testing.T, rules string) *mapping.Map {

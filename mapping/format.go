@@ -12,8 +12,11 @@ type Info struct {
 	ID string `json:"id"`
 	// Version is the version of the map, such as "1.0.0".
 	Version string `json:"version"`
-	// Partner says whose format it is.
-	Partner string `json:"partner"`
+	// Partner says whose format it is, and PartnerVersion which version of it.
+	Partner        string `json:"partner"`
+	PartnerVersion string `json:"partnerVersion,omitempty"`
+	// Status is draft, active or retired.
+	Status string `json:"status,omitempty"`
 	// In and Out tell which directions work.
 	In  bool `json:"in"`
 	Out bool `json:"out"`
@@ -23,6 +26,11 @@ type Info struct {
 	// MediaTypes are the media types of the documents, the first one is what
 	// Write makes.
 	MediaTypes []string `json:"mediaTypes"`
+	// Senders are the roles that may send the format.
+	Senders []string `json:"senders"`
+	// Receipt is the shape of the acknowledgement over HTTP: fhir, jsonapi,
+	// receipt, itk3, csv or ack.
+	Receipt string `json:"receipt"`
 }
 
 // A Written is a FHIR document written in a partner's format.

@@ -9,7 +9,6 @@ import (
 	"io"
 	"io/fs"
 	"path"
-	"slices"
 	"strings"
 	"sync"
 
@@ -19,17 +18,25 @@ import (
 
 // A spec is a map file as written.
 type spec struct {
-	ID             string           `yaml:"id"`
-	Version        string           `yaml:"version"`
-	Partner        string           `yaml:"partner"`
-	PartnerVersion string           `yaml:"partner_version"`
-	Status         string           `yaml:"status"`
-	Since          string           `yaml:"since"`
-	Codec          string           `yaml:"codec"`
-	Key            []string         `yaml:"key"`
-	Fields         []string         `yaml:"fields"`
-	Groups         map[string]group `yaml:"groups"`
-	Rules          []ruleSpec       `yaml:"rules"`
+	ID             string            `yaml:"id"`
+	Version        string            `yaml:"version"`
+	Partner        string            `yaml:"partner"`
+	PartnerVersion string            `yaml:"partner_version"`
+	Status         string            `yaml:"status"`
+	Since          string            `yaml:"since"`
+	Codec          string            `yaml:"codec"`
+	MediaTypes     []string          `yaml:"media_types"`
+	Senders        []string          `yaml:"senders"`
+	Receipt        string            `yaml:"receipt"`
+	Batch          bool              `yaml:"batch"`
+	Record         string            `yaml:"record"`
+	Base           string            `yaml:"base"`
+	Paths          map[string]string `yaml:"paths"`
+	Without        []string          `yaml:"without"`
+	Key            []string          `yaml:"key"`
+	Fields         []string          `yaml:"fields"`
+	Groups         map[string]group  `yaml:"groups"`
+	Rules          []ruleSpec        `yaml:"rules"`
 }
 
 type group struct {
@@ -124,35 +131,41 @@ var schemas = sync.OnceValues(func() ([2]*jsonschema.Schema, error) {
 	return out, nil
 })
 
-// loadSpec reads map.yaml and tables/*.yaml of fsys, and checks them against
-// the schemas unless they are known to be right.
-func loadSpec(fsys fs.FS, known bool) (*spec, []tableSpec, error) {
-	var s [2]*jsonschema.Schema
-	var err error
-	if !known {
-		if s, err = schemas(); err != nil {
-			return nil, nil, err
-		}
+// loadSpec reads map.yaml of fsys and checks it against its schema unless it is
+// known to be right.
+func loadSpec(fsys fs.FS, known bool) (*spec, error) {
+	schema, err := schemaOf(0, known)
+	if err != nil {
+		return nil, err
 	}
 	m := &spec{}
-	if err := loadYAML(fsys, "map.yaml", s[0], m); err != nil {
-		return nil, nil, err
-	}
-	names, err := fs.Glob(fsys, "tables/*.yaml")
+	return m, loadYAML(fsys, "map.yaml", schema, m)
+}
+
+// loadTable reads a code table.
+func loadTable(fsys fs.FS, name string, known bool) (*tableSpec, error) {
+	schema, err := schemaOf(1, known)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	slices.Sort(names)
-	tables := make([]tableSpec, len(names))
-	for i, name := range names {
-		if err := loadYAML(fsys, name, s[1], &tables[i]); err != nil {
-			return nil, nil, err
-		}
-		if want := strings.TrimSuffix(path.Base(name), ".yaml"); tables[i].ID != want {
-			return nil, nil, fmt.Errorf("%s: the id must be the file's name", name)
-		}
+	t := &tableSpec{}
+	if err := loadYAML(fsys, name, schema, t); err != nil {
+		return nil, err
 	}
-	return m, tables, nil
+	if want := strings.TrimSuffix(path.Base(name), ".yaml"); t.ID != want {
+		return nil, fmt.Errorf("%s: the id must be the file's name", name)
+	}
+	return t, nil
+}
+
+// schemaOf returns the schema of maps (0) or tables (1); nil when the file is
+// known to follow it.
+func schemaOf(i int, known bool) (*jsonschema.Schema, error) {
+	if known {
+		return nil, nil //nolint:nilnil // no schema is no error
+	}
+	s, err := schemas()
+	return s[i], err
 }
 
 func loadYAML(fsys fs.FS, name string, schema *jsonschema.Schema, into any) error {

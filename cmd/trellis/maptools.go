@@ -52,7 +52,7 @@ func newMapLint() *cobra.Command {
 func newMapTest() *cobra.Command {
 	return mapTool("test FORMAT", "Run the format's worked examples", 1,
 		func(cmd *cobra.Command, e formats.Entry, _ []string) error {
-			results, err := mapping.RunCases(e.Format, e.Cases)
+			results, err := mapping.RunCases(e.Format, e.Files)
 			if err != nil {
 				return err
 			}

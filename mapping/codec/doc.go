@@ -27,6 +27,12 @@ type Shape struct {
 	Fields []string
 	// Required are those that a document must have a place for.
 	Required []string
+	// Record is the path whose elements are the records of a document that
+	// holds many; "" when the document is one record.
+	Record string
+	// Namespaces are the XML namespaces of the format by the prefix that paths
+	// write; "" is that of names without a prefix. Nil takes any namespace.
+	Namespaces map[string]string
 }
 
 // A Syntax reads and writes the records of one kind of document. It is
@@ -80,8 +86,22 @@ type Doc struct {
 	// with only a first child is the same as that child (HL7 v2: PID-7 is
 	// PID-7.1 is PID-7.1.1).
 	Positional bool
+	// Own is the name of the child that holds a node's own text when it has
+	// other children too, and that a node without children is itself (XML:
+	// "text()"); "" when inner nodes have no text.
+	Own string
+	// Shape is what [Syntax.Write] goes by; [Syntax.Blank] sets it.
+	Shape Shape
 
 	nodes []node
+}
+
+// own is the name of the child that stands for its parent.
+func (d *Doc) own() string {
+	if d.Positional {
+		return "1"
+	}
+	return d.Own
 }
 
 type node struct {
@@ -169,14 +189,14 @@ func (d *Doc) First(id ID) ID { return d.nodes[id].first }
 func (d *Doc) Next(id ID) ID { return d.nodes[id].next }
 
 // Child returns the first child with the name, or None. In a positional record
-// "1" of a leaf is the leaf itself.
+// "1" of a leaf is the leaf itself, and so is the Own of any record.
 func (d *Doc) Child(id ID, name string) ID {
 	for c := d.nodes[id].first; c != None; c = d.nodes[c].next {
 		if d.nodes[c].name == name {
 			return c
 		}
 	}
-	if d.Positional && name == "1" && id != Root && d.nodes[id].first == None {
+	if id != Root && d.nodes[id].first == None && name != "" && name == d.own() {
 		return id
 	}
 	return None
@@ -200,15 +220,16 @@ func (d *Doc) Find(id ID, path []Step) ID {
 	return id
 }
 
-// Leaf returns the node whose text a reader of id means: id itself, or in a
-// positional record its first child's first child, and so on. It is None when
-// there is no such leaf.
+// Leaf returns the node whose text a reader of id means: id itself, or the
+// child that holds its own text; in a positional record the first child's first
+// child, and so on. It is None when there is no such leaf.
 func (d *Doc) Leaf(id ID) ID {
 	for id != None && d.nodes[id].first != None {
-		if !d.Positional {
+		name := d.own()
+		if name == "" {
 			return None
 		}
-		id = d.Child(id, "1")
+		id = d.Child(id, name)
 	}
 	return id
 }
@@ -227,21 +248,22 @@ func (d *Doc) Make(id ID, path []Step) ID {
 		}
 		id = c
 	}
-	for d.Positional && d.nodes[id].first != None {
-		c := d.Child(id, "1")
+	name := d.own()
+	for name != "" && id != Root && d.nodes[id].first != None {
+		c := d.Child(id, name)
 		if c == None {
-			return d.Add(id, Step{Name: "1"}, "")
+			return d.Add(id, Step{Name: name}, "")
 		}
 		id = c
 	}
 	return id
 }
 
-// deepen adds a child; the text that a positional leaf had becomes its child
-// "1".
+// deepen adds a child; the text that a leaf had becomes the child that holds
+// its own text.
 func (d *Doc) deepen(id ID, s Step) ID {
-	if t := d.nodes[id].text; t != "" && d.Positional {
-		d.Add(id, Step{Name: "1"}, t)
+	if t := d.nodes[id].text; t != "" && d.own() != "" {
+		d.Add(id, Step{Name: d.own()}, t)
 		d.nodes[id].text = ""
 	}
 	return d.Add(id, s, "")

@@ -1,55 +1,187 @@
-// Package formats lists the partner formats. To add one, write its folder and
-// add a line to [All].
+// Package formats lists the partner formats. Each is a folder with its map,
+// tables, worked examples and README; nearly all are nothing else. To add one,
+// write its folder here, or give the program a folder of such folders
+// ([Open]).
 package formats
 
 import (
+	"embed"
+	"errors"
+	"fmt"
 	"io/fs"
+	"maps"
+	"slices"
 	"sync"
 
 	"trellis.example/mapping"
+	"trellis.example/mapping/codec"
+	"trellis.example/mapping/codec/csv"
+	hl7codec "trellis.example/mapping/codec/hl7v2"
+	"trellis.example/mapping/codec/json"
 	"trellis.example/mapping/formats/bars"
 	"trellis.example/mapping/formats/fhir"
 	"trellis.example/mapping/formats/hl7v2"
-	ppncsv "trellis.example/mapping/formats/ppn-csv"
+	"trellis.example/mapping/tables"
 )
+
+//go:embed */map.yaml */tables */testdata */README.md
+var folders embed.FS
 
 // An Entry is a format with what the tools know about it.
 type Entry struct {
 	mapping.Format
 	// Map is the compiled map; nil when the format is not made from a map.
 	Map *mapping.Map
-	// Cases holds the worked examples below "testdata"; nil when there are none.
-	Cases fs.FS
+	// Files is the format's folder: README.md, and where there are such,
+	// map.yaml, tables and the worked examples below "testdata".
+	Files fs.FS
 }
 
-// All returns the formats, compiled once for the process. The caller must not
-// modify the slice. An error is a fault of a map that was compiled in.
-func All() ([]Entry, error) { return compiled() }
+// HasCases reports whether the folder holds worked examples.
+func (e Entry) HasCases() bool {
+	found, err := fs.Glob(e.Files, "testdata/*/in.*")
+	return err == nil && len(found) > 0
+}
 
-var compiled = sync.OnceValues(func() ([]Entry, error) {
-	ppn, err := ppncsv.New()
-	if err != nil {
-		return nil, err
-	}
-	hl7, err := hl7v2.New()
-	if err != nil {
-		return nil, err
-	}
-	return []Entry{
-		{Format: fhir.Format{}},
-		{Format: bars.New()},
-		{Format: hl7, Map: hl7.Map(), Cases: hl7v2.Cases()},
-		{Format: ppn, Map: ppn, Cases: ppncsv.Cases()},
-	}, nil
-})
+// written are the formats that are more than a map, by id.
+var written = map[string]func(lib mapping.Library, files fs.FS) (Entry, error){
+	"fhir": func(mapping.Library, fs.FS) (Entry, error) { return Entry{Format: fhir.Format{}}, nil },
+	"bars": func(mapping.Library, fs.FS) (Entry, error) { return Entry{Format: bars.New()}, nil },
+	"hl7v2": func(lib mapping.Library, files fs.FS) (Entry, error) {
+		f, err := hl7v2.New(files, lib)
+		if err != nil {
+			return Entry{}, err
+		}
+		return Entry{Format: f, Map: f.Map()}, nil
+	},
+}
 
-// Lookup returns the format with the id; false when there is none.
-func Lookup(id string) (Entry, bool, error) {
-	all, err := All()
-	for _, e := range all {
-		if e.Info().ID == id {
-			return e, true, nil
+// A Set is the formats that a program knows. Each is compiled at its first use.
+// It is immutable and safe for concurrent use.
+type Set struct {
+	byID map[string]func() (Entry, error)
+}
+
+// builtIn are the formats of the program itself.
+var builtIn = sync.OnceValue(func() *Set {
+	s := &Set{byID: map[string]func() (Entry, error){}}
+	ids, _ := fs.Glob(folders, "*/README.md") // the pattern is right
+	for _, name := range ids {
+		files, err := fs.Sub(folders, name[:len(name)-len("/README.md")])
+		if err == nil {
+			s.add(name[:len(name)-len("/README.md")], files, library(true))
 		}
 	}
-	return Entry{}, false, err
+	return s
+})
+
+func (s *Set) add(id string, files fs.FS, lib mapping.Library) {
+	s.byID[id] = sync.OnceValues(func() (Entry, error) { return compile(id, files, lib) })
+}
+
+// BuiltIn returns the formats of the program itself.
+func BuiltIn() *Set { return builtIn() }
+
+// Open returns the program's formats and those of a user's folder: each folder
+// in it that holds a map.yaml is a format of that name. They are compiled at
+// once, so that a fault of a map shows at the start. They may build on the
+// program's formats and on each other, and cannot take the place of one.
+func Open(dir fs.FS) (*Set, error) {
+	s := &Set{byID: maps.Clone(builtIn().byID)}
+	found, err := fs.Glob(dir, "*/map.yaml")
+	if err != nil {
+		return nil, err
+	}
+	lib := library(false)
+	lib.Folder = func(id string) (fs.FS, error) {
+		if _, err := fs.Stat(dir, id+"/map.yaml"); err == nil {
+			return fs.Sub(dir, id)
+		}
+		return Folder(id)
+	}
+	var errs []error
+	for _, name := range found {
+		id := name[:len(name)-len("/map.yaml")]
+		if _, taken := builtIn().byID[id]; taken {
+			errs = append(errs, fmt.Errorf("format %s: the program has one of this name; call yours something else", id))
+			continue
+		}
+		files, err := fs.Sub(dir, id)
+		if err == nil {
+			s.add(id, files, lib)
+			_, err = s.byID[id]()
+		}
+		errs = append(errs, err)
+	}
+	return s, errors.Join(errs...)
+}
+
+// OpenFolder compiles the one format that stands in a folder.
+func OpenFolder(files fs.FS) (Entry, error) { return compile("", files, library(false)) }
+
+// All returns the formats in the order of their ids.
+func (s *Set) All() ([]Entry, error) {
+	var out []Entry
+	for _, id := range slices.Sorted(maps.Keys(s.byID)) {
+		e, err := s.byID[id]()
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, e)
+	}
+	return out, nil
+}
+
+// Lookup returns the format with the id; false when there is none.
+func (s *Set) Lookup(id string) (Entry, bool, error) {
+	f, ok := s.byID[id]
+	if !ok {
+		return Entry{}, false, nil
+	}
+	e, err := f()
+	return e, err == nil, err
+}
+
+// All returns the program's formats. An error is a fault of a map that was
+// compiled in.
+func All() ([]Entry, error) { return builtIn().All() }
+
+// Lookup returns the program's format with the id; false when there is none.
+func Lookup(id string) (Entry, bool, error) { return builtIn().Lookup(id) }
+
+// Folder opens the folder of one of the program's formats.
+func Folder(id string) (fs.FS, error) {
+	if _, err := fs.Stat(folders, id+"/map.yaml"); err != nil {
+		return nil, fmt.Errorf("there is no map of the name %s", id)
+	}
+	return fs.Sub(folders, id)
+}
+
+func library(known bool) mapping.Library {
+	return mapping.Library{Codecs: codecs(), Folder: Folder, Tables: tables.Files(), Known: known}
+}
+
+func codecs() map[string]codec.Syntax {
+	return map[string]codec.Syntax{"csv": csv.Syntax{}, "json": json.Syntax{}, "hl7v2": hl7codec.Syntax{}}
+}
+
+func compile(id string, files fs.FS, lib mapping.Library) (Entry, error) {
+	make, ok := written[id]
+	if !ok {
+		make = fromMap
+	}
+	e, err := make(lib, files)
+	if err != nil {
+		return Entry{}, err
+	}
+	if got := e.Info().ID; id != "" && got != id {
+		return Entry{}, fmt.Errorf("map %s: the id must be the folder's name, %s", got, id)
+	}
+	e.Files = files
+	return e, nil
+}
+
+func fromMap(lib mapping.Library, files fs.FS) (Entry, error) {
+	m, err := mapping.Compile(files, lib)
+	return Entry{Format: m, Map: m}, err
 }

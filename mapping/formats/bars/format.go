@@ -22,7 +22,8 @@ func New() mapping.Format { return Format{} }
 // Info describes the format.
 func (Format) Info() mapping.Info {
 	return mapping.Info{ID: "bars", Version: Version, Partner: "NHS Booking and Referral Standard, Core 1.2, Application 5 rules",
-		In: true, MediaTypes: []string{"application/fhir+json", "application/json"}}
+		PartnerVersion: "Core 1.2.2, Application 5 1.1.2", Status: "active", In: true, MediaTypes: []string{"application/fhir+json", "application/json"}, Receipt: "fhir",
+		Senders: []string{"gp-practice", "pharmacy", "hospital-discharge", "link-worker", "service-manager", "community-provider", "importer", "sandbox"}}
 }
 
 // Read reads one message into a transaction Bundle of its resources.

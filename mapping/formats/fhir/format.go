@@ -31,7 +31,9 @@ const (
 // Info describes the format.
 func (Format) Info() mapping.Info {
 	return mapping.Info{ID: "fhir", Version: version, Partner: "FHIR R4 referral: ServiceRequest, or Bundle of type transaction, batch or collection",
-		In: true, Out: true, MediaTypes: []string{"application/fhir+json", "application/json"}}
+		PartnerVersion: "4.0.1", Status: "active", In: true, Out: true, MediaTypes: []string{"application/fhir+json", "application/json"}, Receipt: "fhir",
+		Senders: []string{"gp-practice", "pharmacy", "health-care-assistant", "social-care", "police", "hospital-discharge", "local-agency", "multi-disciplinary-team",
+			"person", "link-worker", "service-manager", "community-provider", "outcome-tool", "importer", "sandbox"}}
 }
 
 // ReadStream reads one document; see [Format.Read].

@@ -1,7 +1,6 @@
 package hl7v2
 
 import (
-	"embed"
 	"io"
 	"io/fs"
 	"slices"
@@ -13,12 +12,6 @@ import (
 	"trellis.example/mapping/codec"
 	"trellis.example/mapping/codec/hl7v2"
 )
-
-//go:embed map.yaml tables/*.yaml
-var files embed.FS
-
-// Files returns map.yaml and its tables.
-func Files() fs.FS { return files }
 
 // Options are what the partner's agreement says about reading its messages.
 type Options struct {
@@ -38,9 +31,9 @@ type Format struct {
 
 var _ mapping.Format = (*Format)(nil)
 
-// New compiles the map.
-func New() (*Format, error) {
-	m, err := mapping.CompileBuiltIn(files, hl7v2.Syntax{}, "x-application/hl7-v2+er7", "application/hl7-v2", "text/plain")
+// New compiles the map of the format's folder.
+func New(files fs.FS, lib mapping.Library) (*Format, error) {
+	m, err := mapping.Compile(files, lib)
 	if err != nil {
 		return nil, err
 	}

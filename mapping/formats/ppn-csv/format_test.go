@@ -1,4 +1,5 @@
-package ppncsv
+// Package ppncsv_test holds what is particular to the format ppn-csv.
+package ppncsv_test
 
 import (
 	"bytes"
@@ -11,15 +12,16 @@ import (
 
 	"trellis.example/fhir"
 	"trellis.example/mapping"
+	"trellis.example/mapping/formats"
 )
 
 func compiled(t testing.TB) *mapping.Map {
 	t.Helper()
-	m, err := New()
+	e, _, err := formats.Lookup("ppn-csv")
 	if err != nil {
 		t.Fatal(err)
 	}
-	return m
+	return e.Map
 }
 
 func example(t testing.TB) []byte {
