@@ -140,17 +140,7 @@ func (d *Doc) Len() int { return len(d.nodes) }
 func (d *Doc) Add(parent ID, s Step, text string) ID {
 	id := ID(len(d.nodes))
 	d.nodes = append(d.nodes, node{name: s.Name, repeats: s.Repeats, text: text, parent: parent, first: None, last: None, next: None})
-	p := &d.nodes[parent]
-	if p.last == None {
-		p.first = id
-	} else {
-		last := &d.nodes[p.last]
-		last.next = id
-		if s.Repeats && last.repeats && last.name == s.Name {
-			d.nodes[id].element = last.element + 1
-		}
-	}
-	p.last = id
+	d.link(parent, id)
 	return id
 }
 
