@@ -28,11 +28,11 @@ func (c *compiler) rule(s *ruleSpec, types map[string]typeSpec) {
 		c.errorf("%s: there is no group %s", where, s.Each)
 		return
 	}
-	r := &rule{spec: s, group: group, dir: directionOf(s.Dir), joins: s.Type == "join"}
+	r := &rule{spec: s, group: group, dir: directionOf(s.Dir), joins: s.Type == "join", raw: s.Type == "raw"}
 	if s.Value != nil {
 		r.constJSON, r.constText = quoteConst(s.Value)
 	}
-	r.isConst = s.Value != nil && s.Type != "headed" && s.Type != "reference" && s.Type != "join"
+	r.isConst = s.Value != nil && !slices.Contains([]string{"headed", "prefixed", "reference", "join"}, s.Type)
 	for _, p := range s.paths() {
 		r.sources = append(r.sources, c.source(where, p, group))
 	}
@@ -67,6 +67,10 @@ func (c *compiler) checkShape(r *rule, where string) {
 	switch {
 	case s.Type == "headed" && (r.constText == "" || !hasSource):
 		c.errorf("%s: type headed needs partner and a heading in value", where)
+	case s.Type == "prefixed" && (r.constText == "" || !hasSource):
+		c.errorf("%s: type prefixed needs partner, and in value what stands before the partner's text", where)
+	case r.raw && (!hasSource || s.Loss == "" || c.m.groups[r.group].split != "" && len(r.sources[0].rest) == 0):
+		c.errorf("%s: type raw needs partner, which is no part of a split list, and a loss that says why FHIR cannot express it", where)
 	case s.Type == "reference" && (r.constText == "" || hasSource || s.FHIR == ""):
 		c.errorf("%s: type reference needs fhir and an instance in value, and no partner", where)
 	case r.isConst && hasSource && s.FHIR != "":

@@ -148,6 +148,9 @@ func (b *back) report(v fhir.Value, rule, text string) {
 // put writes text into the partner's document, and says what is lost when it
 // cannot.
 func (b *back) put(r *rule, f int, text string) string {
+	if r.raw {
+		return b.putRaw(r, f, text)
+	}
 	s := &r.sources[0]
 	for range s.up {
 		f = b.frames[f].parent

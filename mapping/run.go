@@ -115,7 +115,7 @@ func (x *run) hold(c *cond, f int) bool {
 	_, text := x.value(&c.source, f)
 	switch {
 	case c.present != nil:
-		return *c.present == (text != "")
+		return *c.present == (text != "" || x.below(c, f))
 	case c.in != nil && contains(c.in, text):
 		return true
 	case c.in != nil:
@@ -123,6 +123,11 @@ func (x *run) hold(c *cond, f int) bool {
 		return !at.split && (c.head == 0 || x.heads[c.head] != codec.None) && x.among(c, at.node, c.rest) != codec.None
 	}
 	return !contains(c.not, text)
+}
+
+// below reports whether there is text below a path that leads to no leaf.
+func (x *run) below(c *cond, f int) bool {
+	return !x.d.Positional && slices.ContainsFunc(x.nodesAt(&c.source, f), func(id codec.ID) bool { return !hollow(x.d, id) })
 }
 
 // among returns the node below at whose text the condition accepts: of a field
@@ -168,7 +173,7 @@ func (x *run) apply(r *rule, f int) {
 	switch {
 	case r.drops():
 		if text != "" {
-			x.used[node] = true
+			x.take(r, s, f, node)
 			x.lose(s, f, r, r.spec.Loss)
 		}
 	case text != "":
@@ -184,8 +189,11 @@ func (x *run) apply(r *rule, f int) {
 // pick chooses the rule's source: the first that has text, or all of them
 // joined.
 func (x *run) pick(r *rule, f int) (*source, codec.ID, string) {
-	if r.joins {
+	switch {
+	case r.joins:
 		return x.join(r, f)
+	case r.raw:
+		return x.subtree(r, f)
 	}
 	for i := range r.sources {
 		if node, text := x.value(&r.sources[i], f); text != "" {
@@ -223,9 +231,7 @@ func (x *run) convert(r *rule, f int, s *source, node codec.ID, text string) {
 	start := len(x.arena)
 	arena, verdict := r.conv.in(x.arena, text)
 	x.arena = arena
-	if node != codec.None {
-		x.used[node] = true
-	}
+	x.take(r, s, f, node)
 	switch {
 	case verdict.fault != nil:
 		x.fault(r, x.place(s, f), verdict.fault)

@@ -98,6 +98,8 @@ func (n *tnode) collect(steps []fstep, out *[]mark) {
 			*out = append(*out, mark{steps: steps, text: r.constText})
 		case r.spec.Type == "headed":
 			*out = append(*out, mark{steps: steps, text: r.constText + ": ", prefix: true})
+		case r.spec.Type == "prefixed":
+			*out = append(*out, mark{steps: steps, text: r.constText, prefix: true})
 		case r.conv.object && r.table.spec.System != "":
 			*out = append(*out, mark{steps: append(steps[:len(steps):len(steps)], fstep{key: "system"}), text: r.table.spec.System})
 		}

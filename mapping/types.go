@@ -41,26 +41,32 @@ type typeSpec func(r *rule) (converter, error)
 // typeSpecs is the fixed list of types that a map may name.
 func typeSpecs() map[string]typeSpec {
 	return map[string]typeSpec{
-		"text":       plain(checkText),
-		"join":       inOnly(checkText),
-		"headed":     headedType,
-		"code":       codeType,
-		"coding":     codingType,
-		"boolean":    literal(checkBoolean),
-		"integer":    literal(checkInteger),
-		"decimal":    literal(checkDecimal),
-		"date":       plain(checkDate),
-		"ukdate":     twoWay(ukDateIn, ukDateOut),
-		"ukdatetime": twoWay(ukDateTimeIn, ukDateTimeOut),
-		"datetime":   plain(checkDateTime),
-		"hl7date":    twoWay(hl7DateIn, hl7DateOut),
-		"hl7ts":      twoWay(hl7TimeIn, hl7TimeOut),
-		"nhsnumber":  plain(checkNHSNumber),
-		"postcode":   plain(checkPostcode),
-		"phone":      plain(checkPhone),
-		"email":      plain(checkEmail),
-		"digits":     plain(checkDigits),
-		"uri":        plain(checkURI),
+		"text":            plain(checkText),
+		"join":            inOnly(checkText),
+		"headed":          headedType,
+		"prefixed":        prefixedType,
+		"raw":             rawType,
+		"code":            codeType,
+		"coding":          codingType,
+		"boolean":         literal(checkBoolean),
+		"integer":         literal(checkInteger),
+		"decimal":         literal(checkDecimal),
+		"date":            plain(checkDate),
+		"ukdate":          twoWay(ukDateIn, ukDateOut),
+		"ukdatetime":      twoWay(ukDateTimeIn, ukDateTimeOut),
+		"ukdateorpartial": twoWay(ukPartialIn, ukPartialOut),
+		"datetime":        plain(checkDateTime),
+		"instant":         plain(checkInstant),
+		"datepart":        datePart,
+		"time":            twoWay(timeIn, timeOut),
+		"hl7date":         twoWay(hl7DateIn, hl7DateOut),
+		"hl7ts":           twoWay(hl7TimeIn, hl7TimeOut),
+		"nhsnumber":       plain(checkNHSNumber),
+		"postcode":        plain(checkPostcode),
+		"phone":           plain(checkPhone),
+		"email":           plain(checkEmail),
+		"digits":          plain(checkDigits),
+		"uri":             plain(checkURI),
 	}
 }
 
@@ -109,22 +115,6 @@ func literal(check func(string) (string, *problem)) typeSpec {
 			literal: true,
 		}, nil
 	}
-}
-
-// headedType writes "Heading: text", so that free text keeps the name of the
-// field it came from.
-func headedType(r *rule) (converter, error) {
-	prefix := r.constText + ": "
-	return converter{
-		in: func(dst []byte, s string) ([]byte, verdict) {
-			s, p := checkText(s)
-			if p != nil {
-				return dst, verdict{fault: p}
-			}
-			return fhir.AppendString(dst, prefix+s), verdict{}
-		},
-		out: func(v fhir.Value) (string, bool) { return strings.CutPrefix(v.Text(), prefix) },
-	}, nil
 }
 
 var (

@@ -1,6 +1,7 @@
 package mapping
 
 import (
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -13,6 +14,10 @@ var (
 	wantDate       = problem{fhir.BadValue, "expected a date: yyyy, yyyy-mm or yyyy-mm-dd"}
 	wantDateTime   = problem{fhir.BadValue, "expected a date, or a date and time with offset: yyyy-mm-ddThh:mm:ss+00:00"}
 	wantUKDate     = problem{fhir.BadValue, "expected a date that exists, as dd/mm/yyyy"}
+	wantInstant    = problem{fhir.BadValue, "expected a date and time with seconds and offset: yyyy-mm-ddThh:mm:ss+00:00"}
+	wantDatePart   = problem{fhir.BadValue, "expected a date: yyyy, yyyy-mm or yyyy-mm-dd, with or without a time of day"}
+	wantTime       = problem{fhir.BadValue, "expected a time of day: hh:mm or hh:mm:ss"}
+	wantUKPartial  = problem{fhir.BadValue, "expected a date that exists, as dd/mm/yyyy, mm/yyyy or yyyy"}
 	wantUKDateTime = problem{fhir.BadValue, "expected a date and time that exist, as dd/mm/yyyy hh:mm"}
 	wantHL7Date    = problem{fhir.BadValue, "expected a date: yyyy, yyyymm or yyyymmdd"}
 	wantHL7Time    = problem{fhir.BadValue, "expected a time stamp: yyyymmddhhmm[ss[.s]][+zzzz], or fewer digits of the date"}
@@ -85,6 +90,84 @@ func checkDateTime(s string) (string, *problem) {
 		return "", &wantDateTime
 	}
 	return s, nil
+}
+
+// checkInstant accepts a FHIR instant (R4, section 2.24.0.1): to the second at
+// least, with its offset.
+func checkInstant(s string) (string, *problem) {
+	if len(s) < len("2006-01-02T15:04:05Z") {
+		return "", &wantInstant
+	}
+	if _, p := checkDateTime(s); p != nil {
+		return "", &wantInstant
+	}
+	return s, nil
+}
+
+// datePart is the date of a date and time; the time of day is a loss.
+func datePart(*rule) (converter, error) {
+	return converter{
+		in: func(dst []byte, s string) ([]byte, verdict) {
+			date, v := s, verdict{}
+			if len(s) > 10 && (s[10] == 'T' || s[10] == ' ') {
+				date, v.loss = s[:10], "the time of day is left out"
+			}
+			if _, p := checkDate(date); p != nil {
+				return dst, verdict{fault: &wantDatePart}
+			}
+			return fhir.AppendString(dst, date), v
+		},
+		out: func(v fhir.Value) (string, bool) { return v.Text(), v.Text() != "" },
+	}, nil
+}
+
+// timeIn reads a time of day; without seconds it is the whole minute.
+func timeIn(s string) (string, *problem) {
+	if len(s) == len("15:04") {
+		s += ":00"
+	}
+	if _, err := time.Parse("15:04:05", s); err != nil || len(s) < 8 || strings.Contains(s, ",") {
+		return "", &wantTime
+	}
+	return s, nil
+}
+
+// timeOut leaves out seconds that are zero.
+func timeOut(s string) (string, bool) {
+	_, p := timeIn(s)
+	if len(s) == 8 {
+		s = strings.TrimSuffix(s, ":00")
+	}
+	return s, p == nil
+}
+
+// ukPartialIn reads a day, a month or a year in the order used in the UK, and
+// keeps its precision.
+func ukPartialIn(s string) (string, *problem) {
+	switch len(s) {
+	case 4:
+		if d, p := checkDate(s); p == nil {
+			return d, nil
+		}
+	case 7:
+		if m, y, ok := strings.Cut(s, "/"); ok {
+			if d, p := checkDate(y + "-" + m); p == nil {
+				return d, nil
+			}
+		}
+	case 10:
+		if d, p := ukDateIn(s); p == nil {
+			return d, nil
+		}
+	}
+	return "", &wantUKPartial
+}
+
+func ukPartialOut(s string) (string, bool) {
+	_, p := checkDate(s)
+	parts := strings.Split(s, "-")
+	slices.Reverse(parts)
+	return strings.Join(parts, "/"), p == nil
 }
 
 func ukDateIn(s string) (string, *problem) {

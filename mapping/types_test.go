@@ -47,6 +47,21 @@ func TestTypes(t *testing.T) {
 		{"datetime", "2026-07-01T09:05:00.123Z", `"2026-07-01T09:05:00.123Z"`, "2026-07-01T09:05:00.123Z"},
 		{"datetime", "2026-07-01T09:05:00", "", ""},
 		{"datetime", "2026-07", `"2026-07"`, "2026-07"},
+		{"ukdateorpartial", "29/02/2024", `"2024-02-29"`, "29/02/2024"},
+		{"ukdateorpartial", "02/2024", `"2024-02"`, "02/2024"},
+		{"ukdateorpartial", "2024", `"2024"`, "2024"},
+		{"ukdateorpartial", "2024-02", "", ""},
+		{"ukdateorpartial", "13/2024", "", ""},
+		{"instant", "2026-07-01T09:05:00.1234567Z", `"2026-07-01T09:05:00.1234567Z"`, "2026-07-01T09:05:00.1234567Z"},
+		{"instant", "2026-07-01T09:05:00", "", ""},
+		{"instant", "2026-07-01", "", ""},
+		{"datepart", "2026-07-01T09:05:00Z", `"2026-07-01"`, "2026-07-01"},
+		{"datepart", "2026-07", `"2026-07"`, "2026-07"},
+		{"datepart", "01/07/2026", "", ""},
+		{"time", "09:05", `"09:05:00"`, "09:05"},
+		{"time", "09:05:30", `"09:05:30"`, "09:05:30"},
+		{"time", "9:05", "", ""},
+		{"time", "24:00", "", ""},
 		{"hl7date", "19481102", `"1948-11-02"`, "19481102"},
 		{"hl7date", "1948", `"1948"`, "1948"},
 		{"hl7date", "19481302", "", ""},
@@ -89,6 +104,31 @@ func TestTypes(t *testing.T) {
 		}
 		if back, ok := conv.out(tree.Root()); !ok || back != tt.back {
 			t.Errorf("%s: back from %s is %q, %t; want %q", tt.typ, tt.want, back, ok, tt.back)
+		}
+	}
+}
+
+// TestPrefixed puts a text before the partner's and takes it off again.
+func TestPrefixed(t *testing.T) {
+	const search = "ServiceRequest?identifier=https://example.org/ref|"
+	tests := []struct{ prefix, in, want string }{
+		{"urn:x:", "a b?", "urn:x:a b?"},
+		{search, "R-1_2.3", search + "R-1_2.3"},
+		{search, "a&status=active", search + "a%26status%3Dactive"},
+		{search, `a,b|c\d$ é`, search + `a%5C%2Cb%5C%7Cc%5C%5Cd%5C%24%20%C3%A9`},
+	}
+	for _, tt := range tests {
+		conv, err := prefixedType(&rule{constText: tt.prefix})
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, v := conv.in(nil, tt.in)
+		tree, err := fhir.Parse(got, 1000)
+		if err != nil || v.fault != nil {
+			t.Fatal(err, v)
+		}
+		if back, ok := conv.out(tree.Root()); tree.Root().Text() != tt.want || !ok || back != tt.in {
+			t.Errorf("%q: %s and back %q, %t", tt.in, got, back, ok)
 		}
 	}
 }
