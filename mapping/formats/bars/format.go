@@ -22,7 +22,7 @@ func New() mapping.Format { return Format{} }
 // Info describes the format.
 func (Format) Info() mapping.Info {
 	return mapping.Info{ID: "bars", Version: Version, Partner: "NHS Booking and Referral Standard, Core 1.2, Application 5 rules",
-		PartnerVersion: "Core 1.2.2, Application 5 1.1.2", Status: "active", In: true, MediaTypes: []string{"application/fhir+json", "application/json"}, Receipt: "fhir",
+		PartnerVersion: "Core 1.2.2, Application 5 1.1.2", Status: "active", In: true, Out: true, MediaTypes: []string{"application/fhir+json", "application/json"}, Receipt: "fhir",
 		Senders: []string{"gp-practice", "pharmacy", "hospital-discharge", "link-worker", "service-manager", "community-provider", "importer", "sandbox"}}
 }
 
@@ -59,12 +59,8 @@ func (f Format) ReadStream(r io.Reader, yield func(mapping.Record) bool) []fhir.
 	return res.Faults
 }
 
-// Write is not offered: a BaRS message needs a conversation with its receiver.
-func (Format) Write([]byte) mapping.Written {
-	return mapping.Written{Faults: []fhir.Issue{{Code: fhir.NotSupported, Text: "this format is read only; see trellis map list for directions"}}}
-}
-
-// transaction makes the message's resources a transaction, each as received.
+// transaction makes the message's resources a transaction, each as received but
+// for an id, which is the receiver's to give.
 // An entry without a resource, which Parse refuses, is left out.
 func transaction(b fhir.Resource) []byte {
 	out := []byte(`{"resourceType":"Bundle","type":"transaction","entry":[`)
@@ -78,7 +74,11 @@ func transaction(b fhir.Resource) []byte {
 		out = append(out, `{"fullUrl":`...)
 		out = fhir.AppendString(out, e.FullURL)
 		out = append(out, `,"resource":`...)
-		out = append(out, e.Resource.Raw()...)
+		if e.Resource.Get("id").Exists() {
+			out = members{{"id", nil}}.over(out, e.Resource)
+		} else {
+			out = append(out, e.Resource.Raw()...)
+		}
 		out = append(out, `,"request":{"method":"POST","url":`...)
 		out = fhir.AppendString(out, e.Type())
 		out = append(out, `}}`...)
@@ -93,6 +93,11 @@ func envelopeLosses(b fhir.Resource) []mapping.Loss {
 	for _, name := range []string{"id", "meta", "timestamp", "identifier", "signature"} {
 		if b.Root().Get(name).Exists() {
 			out = append(out, mapping.Loss{Source: "Bundle." + name, Rule: "envelope", Text: "belongs to the message, not to the referral; kept with the original"})
+		}
+	}
+	for i, e := range b.Entries() {
+		if e.Resource.Get("id").Exists() {
+			out = append(out, mapping.Loss{Source: entryPath(i) + ".id", Rule: "envelope", Text: "ids of resources are the receiver's to give; kept with the original"})
 		}
 	}
 	return out
