@@ -29,6 +29,9 @@ type Explanation struct {
 type Explained struct {
 	Record
 	Elements []Explanation
+	// Leaves are the values of the sender's document: personal data, for a page
+	// that the sender's own people look at.
+	Leaves []Leaf
 }
 
 // Explain reads a document as [Map.Read] does and tells, for every element of
@@ -52,6 +55,10 @@ func (m *Map) ExplainDoc(d *codec.Doc) Explained {
 func (x *run) explain(d *codec.Doc, faults []fhir.Issue) Explained {
 	x.places = x.places[:0]
 	e := Explained{Record: x.record(d, faults)}
+	if d == nil || fhir.Faults(faults) != nil {
+		return e // nothing was mapped
+	}
+	e.Leaves = x.leaves()
 	for _, p := range x.places {
 		s := p.rule.spec
 		ex := Explanation{Expression: string(x.texts[p.start:p.end]), Rule: s.ID, Type: s.Type, Note: s.Note}

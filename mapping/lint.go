@@ -117,7 +117,80 @@ func (m *Map) Lint() []Finding {
 	if 2*max(cov.In, cov.Out) < len(cov.Fields) {
 		out = append(out, Finding{true, m.spec.ID, fmt.Sprintf("only %d of %d fields are carried into FHIR: a map may not drop most of its format", cov.In, len(cov.Fields))})
 	}
+	out = append(out, m.lintOrder()...)
+	out = append(out, m.lintConditions()...)
 	return append(append(out, m.lintUse()...), m.lintCodes()...)
+}
+
+// lintOrder finds rules that never come to write: an earlier rule of the same
+// place applies whenever they do.
+func (m *Map) lintOrder() []Finding {
+	var out []Finding
+	for _, r := range m.rules {
+		if r.leaf == nil || r.dir&inward == 0 {
+			continue
+		}
+		for _, earlier := range r.leaf.rules {
+			if earlier == r {
+				break
+			}
+			if earlier.dir&inward != 0 && earlier.always(r) {
+				out = append(out, Finding{true, r.spec.ID, "never applies: rule " + earlier.spec.ID + " stands before it, writes the same place and applies whenever this one does"})
+			}
+		}
+	}
+	return out
+}
+
+// always reports whether the rule writes its place whenever another one would:
+// a constant, or a required value, under conditions that the other's include.
+func (r *rule) always(other *rule) bool {
+	if !r.isConst && !r.spec.Required || r.group != other.group {
+		return false
+	}
+	for _, c := range r.spec.When {
+		same := func(o condition) bool { return c.String() == o.String() }
+		if !slices.ContainsFunc(other.spec.When, same) {
+			return false
+		}
+	}
+	return true
+}
+
+// lintConditions finds conditions that ask for a value which the closed table of
+// the same field does not have.
+func (m *Map) lintConditions() []Finding {
+	var out []Finding
+	for _, r := range m.rules {
+		for _, c := range r.spec.When {
+			t := m.tableOf(c.Partner)
+			if t == nil {
+				continue
+			}
+			for _, v := range slices.Concat(c.In, c.Not) {
+				if row, _ := t.find(v); row == nil && v != "" {
+					out = append(out, Finding{false, r.spec.ID, fmt.Sprintf("asks %s for a value that table %s does not have", c.Partner, t.spec.ID)})
+				}
+			}
+		}
+	}
+	return out
+}
+
+// tableOf returns the closed table that the field is read with, when all rules
+// that read it have the same one.
+func (m *Map) tableOf(path string) *table {
+	var t *table
+	for _, r := range m.rules {
+		if !slices.Contains(r.spec.paths(), path) || r.drops() {
+			continue
+		}
+		if r.table == nil || r.table.spec.Open || t != nil && t != r.table {
+			return nil
+		}
+		t = r.table
+	}
+	return t
 }
 
 func (m *Map) lintUse() []Finding {

@@ -112,6 +112,13 @@ func TestMapApply(t *testing.T) {
 		{"explain hl7", string(document("referral.hl7")), []string{"explain", "hl7v2", "-"}, 0, "PID-7"},
 		{"no map", "", []string{"lint", "bars"}, 2, "FHIR already"},
 		{"list for programs", "", []string{"list", "--json"}, 0, `"id":"hl7v2"`},
+		{"lint for programs", "", []string{"lint", "ppn-csv", "--json"}, 0, `"error":false`},
+		{"coverage for programs", "", []string{"coverage", "ppn-csv", "--json"}, 0, `"name":"ppn_reference"`},
+		{"an earlier version", csv, []string{"explain", "ppn-csv@1.0.0"}, 0, "row 1, subject_dob"},
+		{"no such version", csv, []string{"explain", "ppn-csv@0.9.0"}, 2, "has no version 0.9.0; it has"},
+		{"diff", "", []string{"diff", "ppn-csv", "ppn-csv"}, 0, "the same"},
+		{"diff of two formats", "", []string{"diff", "ppn-csv", "hl7v2"}, 1, "removed rule"},
+		{"a page", csv, []string{"explain", "ppn-csv", "-", "--html", "-"}, 0, "<!doctype html>"},
 	}
 	for _, tt := range tests {
 		code, out, errs := trellis(t, tt.doc, append([]string{"map"}, tt.args...)...)

@@ -18,7 +18,7 @@ import (
 
 func newMap() *cobra.Command {
 	c := &cobra.Command{Use: "map", Short: "Try and inspect the maps between partner formats and FHIR"}
-	c.AddCommand(newMapList(), newMapApply(), newMapLint(), newMapTest(), newMapExplain(), newMapCoverage())
+	c.AddCommand(newMapList(), newMapApply(), newMapLint(), newMapTest(), newMapExplain(), newMapCoverage(), newMapDiff())
 	return c
 }
 
@@ -69,17 +69,16 @@ func newMapApply() *cobra.Command {
 		Long: `Read a partner's document as FHIR, or with --reverse write FHIR JSON as theirs.
 Nothing is stored. What is lost and what is wrong is listed with its place in
 the document. HL7 v2 is read as from a sender whose referrals are direct care.
-Exit code 0: accepted; 1: refused in whole or in part.`,
+Exit code 0: accepted; 1: refused in whole or in part.
+
+` + formatHelp,
 		Example: `  trellis map apply ppn-csv notices.csv
   trellis map apply hl7v2 --reverse bundle.json`,
 		Args: cobra.RangeArgs(1, 2),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			f, ok, err := formats.Lookup(args[0])
+			f, err := findFormat(args[0])
 			if err != nil {
 				return err
-			}
-			if !ok {
-				return fmt.Errorf("there is no format %q; trellis map list names them", args[0])
 			}
 			doc, err := readInput(cmd, args[1:])
 			if err != nil {
@@ -88,7 +87,7 @@ Exit code 0: accepted; 1: refused in whole or in part.`,
 			if reverse {
 				return applyReverse(cmd, f, doc, asJSON)
 			}
-			return apply(cmd, intake.Agreed(f, true), doc, asJSON)
+			return apply(cmd, intake.Agreed(f.Format, true), doc, asJSON)
 		},
 	}
 	cmd.Flags().BoolVar(&reverse, "reverse", false, "write FHIR JSON in the partner's format")
