@@ -1,13 +1,15 @@
 // Package json reads and writes partners' JSON documents: one object is one
 // record; an array of objects is a batch, and so is an object that holds an
-// array of them at the path that the map calls record.
+// array of them at the path that the map calls record. What stands beside that
+// array belongs to each of its records, whose own members win; an object
+// without the array is one record by itself.
 //
 // What the package promises:
 //   - Strict JSON only, as [fhir.Parse] reads it: UTF-8, no duplicate names, no
 //     trailing data, limits on size and depth. A byte order mark is passed over.
 //   - The records of a batch are read one by one, in memory that does not grow
-//     with their number. What stands beside them in the document is named in a
-//     warning, because no record carries it.
+//     with their number. What stands behind them, in a document that cannot be
+//     read twice, is a fault.
 //   - Members are written in the order of the format's fields, and a list of
 //     one element as a list.
 //   - Every string, number and boolean is a leaf of the record; numbers keep

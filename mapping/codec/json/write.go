@@ -1,8 +1,6 @@
 package json
 
 import (
-	"strings"
-
 	"trellis.example/fhir"
 	"trellis.example/mapping/codec"
 )
@@ -14,27 +12,11 @@ func (Syntax) Blank(shape codec.Shape) *codec.Doc {
 	return d
 }
 
-// Write returns the record as one JSON object, or inside a batch of one where
-// the format's records stand at a path.
+// Write returns the record as one JSON object, its members in the order of the
+// format's fields.
 func (Syntax) Write(d *codec.Doc) ([]byte, error) {
-	var steps []codec.Step
-	if d.Shape.Record != "" {
-		var err error
-		if steps, err = (Syntax{}).Path(d.Shape.Record); err != nil {
-			return nil, err
-		}
-	}
 	d.Sort(codec.NewOrder(Syntax{}, d.Shape.Fields))
-	var b []byte
-	for _, s := range steps {
-		b = append(fhir.AppendString(append(b, '{'), s.Name), ':')
-	}
-	if len(steps) > 0 {
-		b = append(value(append(b, '['), d, codec.Root), ']')
-	} else {
-		b = value(b, d, codec.Root)
-	}
-	return append(append(b, strings.Repeat("}", len(steps))...), '\n'), nil
+	return append(value(nil, d, codec.Root), '\n'), nil
 }
 
 func value(b []byte, d *codec.Doc, id codec.ID) []byte {
