@@ -240,11 +240,23 @@ func (g *Gateway) newIntake(ctx context.Context, v *profiles.Validator, by *crit
 	if err != nil {
 		return nil, fmt.Errorf("read the key of record ids: %w", err)
 	}
-	d := intake.Deps{Store: g.store, Validator: v, Options: by.options, Index: r.Index, Formats: g.format, Clock: time.Now, IDKey: key, Log: g.log}
+	d := intake.Deps{Store: g.store, Validator: v, Options: by.options, Index: r.Index, Formats: g.format, Clock: time.Now, IDKey: key, Log: g.log,
+		Spool: g.cfg.Data, Count: countRecords(g.metrics)}
 	if g.cfg.Service != "" {
 		d.Service = auth.OrgParty(g.cfg.Service)
 	}
 	return intake.New(d)
+}
+
+// countRecords counts what becomes of partners' records, by format.
+func countRecords(metrics *prometheus.Registry) func(string, intake.Status, int) {
+	records := prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "trellis_intake_records_total", Help: "Records of partners' documents, by what became of them.",
+	}, []string{"format", "status"})
+	metrics.MustRegister(records)
+	return func(format string, became intake.Status, n int) {
+		records.WithLabelValues(format, string(became)).Add(float64(n))
+	}
 }
 
 // openFormats returns the program's formats and those in the user's folder.
@@ -283,7 +295,7 @@ func (g *Gateway) newServer(v *profiles.Validator, api *rest.API, recorder *audi
 		}),
 		Terminology: terminology.New(terminology.Deps{API: api, Service: v.Terminology(), Remote: g.remote, Stored: by.stored}),
 		Token:       g.Auth.TokenHandler(), JWKS: g.Auth.JWKSHandler(), SMART: g.Auth.SMARTHandler(),
-		Transaction: api.System(), Message: h.message(), Intake: h.document(),
+		Transaction: api.System(), Message: h.message(), Intake: h.document(), Results: h.results(),
 		Import: bulk.Import(api, api.Store, api.Registry), Export: server.Export{
 			Start: g.exports.Start(), Status: g.exports.Status(), Cancel: g.exports.Cancel(), File: g.exports.File()},
 	})

@@ -30,6 +30,24 @@ func (m *Map) ReadStream(r io.Reader, yield func(Record) bool) []fhir.Issue {
 	})
 }
 
+// ReadStreamExcept is [Map.ReadStream] without the records that skip asks to pass
+// over, by their row and key, before they are mapped: for those that the caller
+// has read before.
+func (m *Map) ReadStreamExcept(r io.Reader, skip func(row int, key string) bool, yield func(Record) bool) []fhir.Issue {
+	x := m.runs.Get().(*run)
+	defer m.runs.Put(x)
+	return m.syntax.Read(r, m.shape, func(d *codec.Doc, faults []fhir.Issue) bool {
+		if d != nil && fhir.Faults(faults) == nil {
+			x.reset(d)
+			x.frame(frame{parent: -1, node: codec.Root})
+			if skip(d.Row, x.key()) {
+				return true
+			}
+		}
+		return yield(x.record(d, faults))
+	})
+}
+
 // ReadDoc maps one record that the caller's codec has read: for formats whose
 // documents need more than a map, such as HL7 v2 acknowledgements.
 func (m *Map) ReadDoc(d *codec.Doc) Record {

@@ -1,6 +1,9 @@
 package intake
 
-import "net/http"
+import (
+	"io"
+	"net/http"
+)
 
 // An Answer is what a handler says; the server writes it.
 type Answer struct {
@@ -8,6 +11,10 @@ type Answer struct {
 	Type   string // media type
 	Header http.Header
 	Body   []byte
+	// Content, when not nil, stands in place of Body: Size bytes, to be closed
+	// once they are sent.
+	Content io.ReadCloser
+	Size    int64
 }
 
 // Media types of the answers.

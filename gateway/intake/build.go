@@ -35,7 +35,7 @@ type builder struct {
 
 func (b *builder) build(ctx context.Context, docVersion int) (Outcome, error) {
 	b.out = Outcome{Status: Created, At: b.now}
-	b.rec = record{Hash: b.p.hash, Parties: b.p.access.Parties, Parts: map[string]string{}}
+	b.rec = record{Hash: b.p.hash, Origin: b.s.Origin, Parties: b.p.access.Parties, Parts: map[string]string{}}
 	if b.old != nil {
 		b.out.Status, b.rec.Task = Updated, b.old.Task
 	}
@@ -225,7 +225,11 @@ func (b *builder) start(root fhir.Value, k store.Key) error {
 		return nil
 	}
 	b.rec.Task = k.String()
-	body, err := workflow.Task(workflow.Start{Request: b.out.Referral.String(), Root: root, Lawful: b.p.basis == recorded, Missing: b.missing(), Now: b.now})
+	reference := ""
+	if b.s.Reference {
+		reference = b.in.humanReference(b.out.Referral.String())
+	}
+	body, err := workflow.Task(workflow.Start{Request: b.out.Referral.String(), Reference: reference, Root: root, Lawful: b.p.basis == recorded, Missing: b.missing(), Now: b.now})
 	if err != nil {
 		return err
 	}
@@ -277,7 +281,7 @@ func (b *builder) frame(ctx context.Context, docVersion int) {
 		body, _ := json.Marshal(b.rec) // strings and maps of them: never fails
 		b.c.Docs = append(b.c.Docs, store.DocWrite{Kind: recordKind, ID: b.in.recordID(b.s), Expect: docVersion, Body: body})
 	}
-	if b.s.Original.Hash != "" {
+	if b.s.Original.Hash != "" && !b.s.Kept {
 		o := b.s.Original
 		o.Refs = []store.Key{b.out.Referral}
 		b.c.Originals = []store.Blob{o}

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"time"
 
 	"trellis.example/auth"
 	"trellis.example/fhir"
@@ -21,7 +20,9 @@ const recordKind = "record"
 // A record is what is remembered of a sender's record: enough to recognise a
 // repeat and to find what it became. It holds keys, parties and hashes only.
 type record struct {
-	Hash     string `json:"hash"`
+	Hash string `json:"hash"`
+	// Origin is the Submission's.
+	Origin   string `json:"origin,omitempty"`
 	Referral string `json:"referral"`
 	Task     string `json:"task,omitempty"`
 	// Parties are those that the record was shared with.
@@ -49,7 +50,7 @@ func (in *Intake) commit(ctx context.Context, s Submission, p *plan, issues []fh
 				return Outcome{Status: Rejected, Issues: append(issues, *fault)}, nil
 			}
 		}
-		if old != nil && old.Hash == p.hash && slices.Equal(old.Parties, p.access.Parties) {
+		if old != nil && old.same(p) {
 			out, err = in.unchanged(ctx, s, old, issues)
 		} else {
 			out, err = in.write(ctx, s, p, old, version, issues)
@@ -66,13 +67,22 @@ func (in *Intake) commit(ctx context.Context, s Submission, p *plan, issues []fh
 
 // write stores what is new or changed.
 func (in *Intake) write(ctx context.Context, s Submission, p *plan, old *record, version int, issues []fhir.Issue) (Outcome, error) {
-	b := &builder{in: in, s: s, p: p, old: old, now: in.Clock().UTC().Truncate(time.Millisecond), issues: issues}
+	b := in.builder(s, p, old, issues)
 	out, err := b.build(ctx, version)
 	if err != nil || out.Status == Rejected {
 		return out, err
 	}
 	_, err = in.Store.Commit(ctx, b.c)
 	return out, err
+}
+
+func (in *Intake) builder(s Submission, p *plan, old *record, issues []fhir.Issue) *builder {
+	return &builder{in: in, s: s, p: p, old: old, now: in.now(), issues: issues}
+}
+
+// same reports whether the record is as it is known.
+func (r *record) same(p *plan) bool {
+	return r.Hash == p.hash && slices.Equal(r.Parties, p.access.Parties)
 }
 
 // unchanged takes the claims of a repeat all the same, so that its message id

@@ -17,25 +17,17 @@ import (
 
 const (
 	documentLimit = 4 << 20
-	// fileLimit bounds a batch file.
-	fileLimit = 32 << 20
+	// wholeLimit bounds a batch that is read whole: in a dry run, and in formats
+	// that are no CSV.
+	wholeLimit = 32 << 20
 )
 
-// senders says which roles may send which formats. A format that is not
-// listed is taken from every role that may create a ServiceRequest.
-var senders = map[string][]auth.Role{
-	"ppn-csv": {"police", "importer", "sandbox"},
-	"bars":    {"gp-practice", "pharmacy", "hospital-discharge", "link-worker", "service-manager", "community-provider", "importer", "sandbox"},
-	"hl7v2":   {"gp-practice", "hospital-discharge", "pharmacy", "multi-disciplinary-team", "importer", "sandbox"},
-}
-
-// MaySend reports whether the sender may send documents of the format.
-func MaySend(s Sender, format string) bool {
-	if !s.Allow("create", "ServiceRequest") {
-		return false
-	}
-	roles, listed := senders[format]
-	return !listed || slices.Contains(roles, s.Role)
+// MaySend reports whether the sender may send documents of the format: its role
+// must be one of those that the format names. A format that names none, or is
+// not there, is nobody's.
+func (in *Intake) MaySend(s Sender, format string) bool {
+	f, ok := in.Formats(format)
+	return ok && s.Allow("create", "ServiceRequest") && slices.Contains(f.Info().Senders, string(s.Role))
 }
 
 // NotYourFormat refuses a format that the caller's role does not send.
@@ -51,9 +43,9 @@ var directCare = []auth.Role{"gp-practice", "pharmacy", "health-care-assistant",
 // DirectCare reports whether the role's referrals are direct care.
 func DirectCare(r auth.Role) bool { return slices.Contains(directCare, r) }
 
-// Document answers POST /intake/{format}: 201 with the FHIR resources for one
-// document, a result file for a batch, an ACK for HL7 v2; with dryRun=true
-// what would be stored, and nothing is.
+// Document answers POST /intake/{format}: a receipt in the format's own shape
+// for one document, a result file for a batch, an ACK for HL7 v2; with
+// dryRun=true what would be stored, and nothing is.
 func (in *Intake) Document(r *http.Request, s Sender, id string, publicURL string) (Answer, error) {
 	f, err := in.sent(s, id)
 	if err != nil {
@@ -62,30 +54,50 @@ func (in *Intake) Document(r *http.Request, s Sender, id string, publicURL strin
 	if err := mediaType(r, f.Info()); err != nil {
 		return Answer{}, err
 	}
-	dry, err := dryRun(r)
+	ask, err := asked(r)
 	if err != nil {
 		return Answer{}, err
 	}
-	if id == "bars" && !dry {
+	if err := in.guard.allow(s, in.Clock()); err != nil {
+		return Answer{}, err
+	}
+	switch info := f.Info(); {
+	case id == "bars" && !ask.dry:
 		a, err := in.ProcessMessage(r, s)
 		if err != nil {
 			err = bars.Decorate(rest.StoreError(err))
 		}
 		return a, err
+	case isFile(info) && !ask.dry:
+		return in.file(r, s, f)
 	}
-	body, err := readDocument(r, f.Info())
+	return in.document(r, s, f, ask, publicURL)
+}
+
+// isFile reports a format whose documents are read as a stream of rows.
+func isFile(info mapping.Info) bool { return info.Batch && info.MediaTypes[0] == "text/csv" }
+
+// document takes a document that is read whole.
+func (in *Intake) document(r *http.Request, s Sender, f mapping.Format, ask asks, publicURL string) (Answer, error) {
+	received, err := readDocument(r, f.Info())
 	if err != nil {
 		return Answer{}, err
 	}
+	d, err := form(r, received)
 	switch {
-	case dry:
-		return Answer{Status: http.StatusOK, Type: JSON, Header: http.Header{}, Body: Apply(Agreed(f, s.ImpliedConsent), body, in.Validator, in.options(r.Context(), s)).AppendJSON(nil)}, nil
-	case id == "hl7v2":
-		return in.hl7Answer(r.Context(), s, body)
-	case f.Info().Batch:
-		return in.file(r.Context(), s, f, body)
+	case err != nil:
+		return Answer{}, err
+	case ask.dry:
+		return in.dryRun(r.Context(), s, f, d.read, ask.explain), nil
+	case f.Info().ID == "hl7v2":
+		return in.hl7Answer(r.Context(), s, received)
 	}
-	return in.single(r, s, f, body, publicURL)
+	if f.Info().Batch {
+		if res := f.Read(d.read); len(res.Records) != 1 || res.Records[0].Row > 0 {
+			return in.rows(r.Context(), s, f, received)
+		}
+	}
+	return in.single(r, s, f, d, publicURL)
 }
 
 // sent finds the format that the sender may send.
@@ -94,7 +106,7 @@ func (in *Intake) sent(s Sender, id string) (mapping.Format, error) {
 	if !ok || !f.Info().In {
 		return nil, fhir.Errorf(fhir.NotFound, "there is no such format to send; trellis map list names them")
 	}
-	if !MaySend(s, id) {
+	if !in.MaySend(s, id) {
 		return nil, NotYourFormat()
 	}
 	return f, nil
@@ -105,7 +117,7 @@ func (in *Intake) sent(s Sender, id string) (mapping.Format, error) {
 func readDocument(r *http.Request, info mapping.Info) ([]byte, error) {
 	limit := documentLimit
 	if info.Batch {
-		limit = fileLimit
+		limit = wholeLimit
 	}
 	body, err := rest.Body(r, limit)
 	if err != nil || !slices.Contains(info.MediaTypes, rest.MediaType) {
@@ -128,24 +140,38 @@ func mediaType(r *http.Request, info mapping.Info) error {
 	return fhir.StatusErrorf(http.StatusUnsupportedMediaType, fhir.NotSupported, "the Content-Type of this format is %s", strings.Join(info.MediaTypes, " or "))
 }
 
-func dryRun(r *http.Request) (bool, error) {
-	q := r.URL.Query()
-	if len(q) == 0 {
-		return false, nil
+// asks are what the parameters of the address ask for.
+type asks struct{ dry, explain bool }
+
+func asked(r *http.Request) (asks, error) {
+	var a asks
+	for name, values := range r.URL.Query() {
+		to := map[string]*bool{"dryRun": &a.dry, "explain": &a.explain}[name]
+		if to == nil || len(values) != 1 {
+			return a, fhir.Errorf(fhir.NotSupported, "the parameters here are dryRun and explain, each once")
+		}
+		b, err := strconv.ParseBool(values[0])
+		if err != nil {
+			return a, fhir.Errorf(fhir.BadValue, "%s is true or false", name)
+		}
+		*to = b
 	}
-	if v := q["dryRun"]; len(q) > 1 || len(v) != 1 {
-		return false, fhir.Errorf(fhir.NotSupported, "the only parameter here is dryRun, once")
+	if a.explain && !a.dry {
+		return a, fhir.Errorf(fhir.Invalid, "explain goes with dryRun=true: nothing is explained of what is stored")
 	}
-	b, err := strconv.ParseBool(q.Get("dryRun"))
-	if err != nil {
-		return false, fhir.Errorf(fhir.BadValue, "dryRun is true or false")
-	}
-	return b, nil
+	return a, nil
+}
+
+// A received document, and what the format reads of it: the same bytes, but for
+// forms that came as multipart.
+type receivedDocument struct {
+	body, read []byte
+	mediaType  string
 }
 
 // single takes one document in that is one record.
-func (in *Intake) single(r *http.Request, s Sender, f mapping.Format, body []byte, publicURL string) (Answer, error) {
-	sub, err := in.only(s, f, body)
+func (in *Intake) single(r *http.Request, s Sender, f mapping.Format, d receivedDocument, publicURL string) (Answer, error) {
+	rec, sub, err := in.only(s, f, d)
 	if err != nil {
 		return Answer{}, err
 	}
@@ -157,27 +183,26 @@ func (in *Intake) single(r *http.Request, s Sender, f mapping.Format, body []byt
 			return Answer{}, err
 		}
 	}
-	return in.submitOnce(r, body, sub, func(o Outcome) Answer {
-		h := http.Header{"Location": {publicURL + "/fhir/" + o.Referral.String()}}
-		if o.Status == Unchanged {
-			return Answer{Status: http.StatusOK, Type: FHIRJSON, Header: h, Body: fhir.Outcome([]fhir.Issue{{Severity: fhir.SeverityInformation, Code: fhir.Information, Text: "this record was received before, just like this; nothing was changed"}})}
-		}
-		return Answer{Status: http.StatusCreated, Type: FHIRJSON, Header: h, Body: transactionResponse(publicURL, o)}
-	})
+	k := receipt{in: in, shape: f.Info().Receipt, url: publicURL, doc: d.body, losses: rec.Losses}
+	if k.isOurs() {
+		sub.Reference = true
+	}
+	return in.submitOnce(r, d.body, sub, k.answer)
 }
 
 // only reads the document's one record.
-func (in *Intake) only(s Sender, f mapping.Format, body []byte) (Submission, error) {
-	res := f.Read(body)
+func (in *Intake) only(s Sender, f mapping.Format, d receivedDocument) (mapping.Record, Submission, error) {
+	res := Agreed(f, s.ImpliedConsent).Read(d.read)
 	if err := fhir.Faults(res.Faults); err != nil {
 		e := fhir.AsError(err)
 		e.Status = http.StatusBadRequest
-		return Submission{}, e
+		return mapping.Record{}, Submission{}, e
 	}
 	if len(res.Records) != 1 {
-		return Submission{}, fhir.Errorf(fhir.Structure, "expected one record in the document")
+		return mapping.Record{}, Submission{}, fhir.Errorf(fhir.Structure, "expected one record in the document")
 	}
-	return in.submission(s, f, res.Records[0], original(body, f.Info().MediaTypes[0]))
+	sub, err := in.submission(s, f, res.Records[0], original(d.body, d.mediaType))
+	return res.Records[0], sub, err
 }
 
 // mayCreate refuses a Bundle that holds a type which the sender's role or

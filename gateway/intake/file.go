@@ -1,174 +1,310 @@
 package intake
 
 import (
-	"bytes"
 	"context"
 	"errors"
-	"hash/fnv"
 	"log/slog"
 	"net/http"
+	"runtime"
 	"runtime/debug"
-	"slices"
 	"sync"
+	"sync/atomic"
 
 	"trellis.example/fhir"
 	"trellis.example/gateway/audit"
-	"trellis.example/gateway/rest"
 	"trellis.example/gateway/store"
 	"trellis.example/mapping"
 	"trellis.example/mapping/csvresult"
+	"trellis.example/profiles"
 )
 
-// fileWorkers is how many rows are on their way at once: enough to share a
-// durable write among them.
-const fileWorkers = 16
+// chunkRows is how many rows a worker prepares at a time.
+const chunkRows = 32
 
 // file takes a batch file in, row by row: a bad row never blocks a good one, a
-// bad header blocks the file. The answer is the result file, 200 when every
-// row was taken and 422 when none was.
-func (in *Intake) file(ctx context.Context, s Sender, f mapping.Format, body []byte) (Answer, error) {
-	b := &batch{in: in, s: s, f: f, original: original(body, f.Info().MediaTypes[0])}
-	issues, err := b.run(ctx)
+// bad header blocks the file. The answer is the result file, 200 when a row was
+// taken and 422 when none was. However long the file, it costs the same memory.
+//
+// The file is received whole before anything is done with it. Rows are then
+// prepared by all processors and stored in groups, in their order; how far the
+// file came and its result so far are part of each group's commit. A file that
+// is sent again goes on where it stopped, or, when it came to its end, costs a
+// look-up for every row that is still as the file has it.
+func (in *Intake) file(r *http.Request, s Sender, f mapping.Format) (Answer, error) {
+	src, body, err := in.spool(r, f.Info().MediaTypes[0])
 	if err != nil {
 		return Answer{}, err
 	}
-	rows := b.rows
-	if len(rows) == 0 {
+	defer body.Close() //nolint:errcheck // a temporary file without a name
+	return in.take(r.Context(), s, f, src)
+}
+
+// rows takes in a batch that was read whole.
+func (in *Intake) rows(ctx context.Context, s Sender, f mapping.Format, body []byte) (Answer, error) {
+	return in.take(ctx, s, f, inMemory(body, f.Info().MediaTypes[0]))
+}
+
+func (in *Intake) take(ctx context.Context, s Sender, f mapping.Format, src source) (_ Answer, err error) {
+	b := &batch{in: in, s: s, f: f, src: src, file: in.fileID(s, f.Info().ID, src.hash), opts: in.options(ctx, s)}
+	b.entry = in.entry(ctx, Submission{Interaction: "intake-" + f.Info().ID})
+	if b.out, err = in.scratch(); err != nil {
+		return Answer{}, err
+	}
+	issues, err := b.run(ctx)
+	if err == nil && b.Rows == 0 {
 		if fhir.Faults(issues) == nil {
 			issues = append(issues, fhir.Issue{Code: fhir.Structure, Text: "the file holds no record"})
 		}
-		return Answer{}, &fhir.Error{Issues: issues, Status: statusOfFile(body, issues)}
+		err = &fhir.Error{Issues: issues, Status: statusOfFile(src.size, issues)}
 	}
-	if len(issues) > 0 { // about the file itself, such as its character set
-		rows = append([]csvresult.Outcome{{Issues: issues}}, rows...)
+	if err == nil {
+		err = b.finish(ctx, issues)
 	}
-	a := Answer{Status: http.StatusOK, Type: CSV, Header: http.Header{"Content-Disposition": {`attachment; filename="result.csv"`}}, Body: csvresult.Append(nil, rows)}
-	taken := func(r csvresult.Outcome) bool { return r.Row > 0 && r.Status != Rejected }
-	if !slices.ContainsFunc(rows, taken) {
+	if err != nil {
+		return Answer{}, errors.Join(err, b.out.Close())
+	}
+	a, err := resultFile([]byte(b.Head), b.out)
+	if b.Taken == 0 {
 		a.Status = http.StatusUnprocessableEntity
 	}
-	return a, nil
+	return a, err
 }
 
 // A batch is one file on its way in.
 type batch struct {
-	in       *Intake
-	s        Sender
-	f        mapping.Format
-	original store.Blob
-	stop     context.CancelCauseFunc
+	in    *Intake
+	s     Sender
+	f     mapping.Format
+	src   source
+	file  string // see fileID
+	opts  profiles.Options
+	entry audit.Entry
+	out   scratch // the lines of the result
 
-	keep sync.Once // stores the original
-	kept error
+	progress
+	old     progress // of the pass before
+	version int      // of the progress; 0: it is not stored yet
+	lost    bool     // somebody else takes the same file in, and keeps its progress
+	seen    bool     // rows of the file may be there
+	done    int      // rows that an earlier run has answered
 
-	mu   sync.Mutex
-	rows []csvresult.Outcome
+	// repeats: rows of the file were there already, so that the others are
+	// looked up before they are written.
+	repeats atomic.Bool
+	parts   []string // of the file, once it is kept
+	refers  bool     // a resource refers to them
+
+	next  []*row // the rows of the next group
+	names map[string]bool
+	size  int // of their writes, in bytes
+	count int // of their writes
 }
 
-// run submits every record of the file and leaves the outcomes in the order of
-// the file. Rows with the same key keep their order.
+// A chunk is some rows in the order of the file.
+type chunk struct {
+	rows  []*row
+	ready chan struct{} // closed when they are prepared
+}
+
+// run submits every record of the file. The issues are those of the file itself.
 func (b *batch) run(ctx context.Context) ([]fhir.Issue, error) {
-	ctx, b.stop = context.WithCancelCause(ctx)
-	defer b.stop(nil)
-	issues := b.read(ctx)
-	slices.SortFunc(b.rows, func(x, y csvresult.Outcome) int { return x.Row - y.Row })
-	return issues, context.Cause(ctx)
-}
-
-// read hands the records to the lanes and returns when all are done.
-func (b *batch) read(ctx context.Context) []fhir.Issue {
+	if err := b.resume(ctx); err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	ordered := make(chan *chunk, 2*runtime.GOMAXPROCS(0))
+	work := make(chan *chunk, cap(ordered))
+	var issues []fhir.Issue
+	var failed error
 	var wg sync.WaitGroup
-	defer wg.Wait()
-	var lanes [fileWorkers]chan mapping.Record
-	for i := range lanes {
-		lanes[i] = make(chan mapping.Record, 4)
-		defer close(lanes[i])
+	wg.Go(func() {
+		defer close(ordered)
+		defer close(work)
+		issues, failed = b.read(ctx, ordered, work)
+	})
+	for range runtime.GOMAXPROCS(0) {
 		wg.Go(func() {
-			for rec := range lanes[i] {
-				b.take(ctx, rec)
+			for c := range work {
+				b.prepare(ctx, c)
 			}
 		})
 	}
-	return b.f.ReadStream(bytes.NewReader(b.original.Data), func(rec mapping.Record) bool {
-		select {
-		case lanes[lane(rec.Key)] <- rec:
+	err := b.storeAll(ctx, ordered)
+	cancel()
+	wg.Wait()
+	return issues, errors.Join(err, failed)
+}
+
+// read cuts the file into chunks of rows.
+func (b *batch) read(ctx context.Context, ordered, work chan<- *chunk) ([]fhir.Issue, error) {
+	var failed error
+	c := &chunk{ready: make(chan struct{})}
+	push := func(r *row) bool {
+		c.rows = append(c.rows, r)
+		if len(c.rows) < chunkRows {
+			return failed == nil
+		}
+		ok := send(ctx, c, ordered, work)
+		c = &chunk{ready: make(chan struct{})}
+		return ok && failed == nil
+	}
+	yield := func(rec mapping.Record) bool { return rec.Row <= b.done && rec.Row > 0 || push(&row{rec: rec}) }
+	skip := func(n int, key string) bool {
+		if n <= b.done {
 			return true
+		}
+		r, err := b.known(ctx, n, key)
+		if failed = errors.Join(failed, err); r == nil {
+			return false
+		}
+		push(r)
+		return true
+	}
+	var issues []fhir.Issue
+	if m := mapOf(b.f); m != nil && (b.seen || b.done > 0) {
+		issues = m.ReadStreamExcept(b.src.reader(), skip, yield)
+	} else {
+		issues = b.f.ReadStream(b.src.reader(), yield)
+	}
+	if len(c.rows) > 0 {
+		send(ctx, c, ordered, work)
+	}
+	return issues, failed
+}
+
+func send(ctx context.Context, c *chunk, to ...chan<- *chunk) bool {
+	for _, ch := range to {
+		select {
+		case ch <- c:
 		case <-ctx.Done():
 			return false
 		}
-	})
+	}
+	return true
 }
 
-// take takes one row. What is wrong with the row refuses the row; only a store
-// that is away and a caller that has gone stop the file.
-func (b *batch) take(ctx context.Context, rec mapping.Record) {
-	out, err := b.submit(ctx, rec)
-	if err == nil && out.Status == Rejected {
-		err = b.in.auditRefusal(ctx, Submission{Sender: b.s, Interaction: "intake-" + b.f.Info().ID})
-	}
-	if err != nil {
-		b.stop(err)
-		return
-	}
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.rows = append(b.rows, rowOutcome(rec, out))
+// A row is one record of the file.
+type row struct {
+	rec    mapping.Record
+	sub    Submission
+	plan   *plan
+	issues []fhir.Issue
+	// b holds the commit of a row that is to be written; nil for one that is
+	// refused or unchanged.
+	b   *builder
+	out Outcome
+	err error
 }
 
-func (b *batch) submit(ctx context.Context, rec mapping.Record) (Outcome, error) {
-	if err := context.Cause(ctx); err != nil {
-		return Outcome{}, err
+// written reports whether the row is to be written.
+func (r *row) written() bool { return r.b != nil && r.err == nil }
+
+// known returns the row when the record with its key is as this file had it
+// already: then nothing of it need be read.
+func (b *batch) known(ctx context.Context, n int, name string) (*row, error) {
+	if !b.seen || name == "" {
+		return nil, nil //nolint:nilnil // not known is no error
 	}
-	out, err := b.row(ctx, rec)
-	if err == nil || ctx.Err() != nil || errors.Is(err, store.ErrUnavailable) {
-		return out, err
+	s := Submission{Sender: b.s, Format: b.f.Info().ID, Key: name}
+	old, _, err := b.in.recall(ctx, s)
+	if err != nil || old == nil || old.Origin != b.origin(n) {
+		return nil, err
 	}
-	fault := fhir.AsError(rest.StoreError(err))
-	if fault.HTTPStatus() >= http.StatusInternalServerError {
-		b.in.Log.LogAttrs(ctx, slog.LevelError, "a row was not taken", slog.Int("row", rec.Row), slog.String("error", err.Error()))
+	status, err := b.in.statusOf(ctx, old.Referral)
+	if err != nil || status == "revoked" || status == "entered-in-error" || status == "deleted" {
+		return nil, err
 	}
-	return Outcome{Status: Rejected, Issues: fault.Issues}, nil
+	return &row{rec: mapping.Record{Row: n, Key: name}, out: Outcome{Status: Unchanged, Referral: key(old.Referral)}}, nil
+}
+
+// origin names a row of the file as this map reads it.
+func (b *batch) origin(n int) string {
+	return b.in.id("origin", b.src.hash, b.f.Info().Version, itoa(n))
+}
+
+// prepare makes the rows ready to be stored.
+func (b *batch) prepare(ctx context.Context, c *chunk) {
+	defer close(c.ready)
+	for _, r := range c.rows {
+		if r.out.Status == "" && ctx.Err() == nil {
+			b.guarded(ctx, r, b.work)
+		}
+	}
 }
 
 // errPanic is the error of a row that a fault of the program ended. What it
 // panicked with may hold the row's content and is not kept.
 var errPanic = errors.New("panic")
 
-func (b *batch) row(ctx context.Context, rec mapping.Record) (out Outcome, err error) {
+// guarded does something with a row, which alone suffers from a panic.
+func (b *batch) guarded(ctx context.Context, r *row, do func(context.Context, *row) error) {
 	defer func() {
 		if recover() != nil {
-			b.in.Log.LogAttrs(ctx, slog.LevelError, "panic", slog.Int("row", rec.Row), slog.String("stack", string(debug.Stack())))
-			out, err = Outcome{}, errPanic
+			b.in.Log.LogAttrs(ctx, slog.LevelError, "panic", slog.Int("row", r.rec.Row), slog.String("stack", string(debug.Stack())))
+			r.err = errPanic
 		}
 	}()
-	sub, err := b.in.submission(b.s, b.f, rec, b.original)
-	if err != nil {
-		return Outcome{}, err
-	}
-	sub.Original.Data = nil // the row only refers to it
-	var kept error
-	sub.Finish = func(o Outcome) []byte { // the row is good: its original must stand before the commit
-		if o.Status != Unchanged {
-			kept = b.keepOriginal(ctx)
-		}
-		return nil
-	}
-	out, err = b.in.Submit(ctx, sub)
-	if kept != nil {
-		return Outcome{}, kept
-	}
-	return out, err
+	r.err = do(ctx, r)
 }
 
-// keepOriginal stores the file, once, for the first row that can be taken: a
-// file of which nothing is taken leaves nothing.
-func (b *batch) keepOriginal(ctx context.Context) error {
-	b.keep.Do(func() {
-		e := b.in.entry(ctx, Submission{Interaction: "intake-" + b.f.Info().ID})
-		e.Action = audit.Create
-		_, b.kept = b.in.Store.Commit(ctx, store.Commit{Originals: []store.Blob{b.original}, Audit: []audit.Entry{e}})
-	})
-	return b.kept
+// work reads, validates and plans a row, and builds its commit.
+func (b *batch) work(ctx context.Context, r *row) (err error) {
+	r.sub, err = b.in.submission(b.s, b.f, r.rec, store.Blob{Hash: b.src.hash, Type: b.src.mediaType})
+	if err != nil {
+		return err
+	}
+	r.sub.Kept, r.sub.Origin = true, b.origin(r.rec.Row)
+	r.issues = r.sub.Issues
+	if r.sub.refused() {
+		r.out = Outcome{Status: Rejected, Issues: r.issues}
+		return nil
+	}
+	r.issues = append(r.issues, validate(r.sub.Bundle, r.sub.Places, b.in.Validator, b.opts)...)
+	p, more, err := b.in.plan(ctx, r.sub)
+	if err != nil {
+		return err
+	}
+	r.plan, r.issues = p, append(r.issues, more...)
+	if fhir.Faults(r.issues) != nil {
+		r.out = Outcome{Status: Rejected, Issues: r.issues}
+		return nil
+	}
+	return b.build(ctx, r)
+}
+
+// build makes the row's commit: as a new record, or, once the file has proved to
+// bring records that are there, as what it is.
+func (b *batch) build(ctx context.Context, r *row) error {
+	var old *record
+	version := 0
+	r.b, r.out = nil, Outcome{}
+	if b.repeats.Load() {
+		var err error
+		if old, version, err = b.in.recall(ctx, r.sub); err != nil {
+			return err
+		}
+	}
+	if old != nil {
+		fault, err := b.in.closed(ctx, old, r.plan)
+		if err != nil {
+			return err
+		}
+		if fault != nil {
+			r.out = Outcome{Status: Rejected, Issues: append(r.issues[:len(r.issues):len(r.issues)], *fault)}
+			return nil
+		}
+		if old.same(r.plan) {
+			r.out = Outcome{Status: Unchanged, Referral: key(old.Referral), Issues: r.issues}
+			return nil
+		}
+	}
+	made := b.in.builder(r.sub, r.plan, old, r.issues)
+	out, err := made.build(ctx, version)
+	if r.out = out; err == nil && out.Status != Rejected {
+		r.b = made
+	}
+	return err
 }
 
 // rowOutcome is one row of the result file. Warnings about items that no such
@@ -188,8 +324,8 @@ func rowOutcome(rec mapping.Record, o Outcome) csvresult.Outcome {
 
 // statusOfFile is 400 for what is no CSV file at all, and 422 for one whose
 // columns or rows are at fault.
-func statusOfFile(body []byte, issues []fhir.Issue) int {
-	if len(body) == 0 {
+func statusOfFile(size int64, issues []fhir.Issue) int {
+	if size == 0 {
 		return http.StatusBadRequest
 	}
 	for _, is := range issues {
@@ -198,10 +334,4 @@ func statusOfFile(body []byte, issues []fhir.Issue) int {
 		}
 	}
 	return http.StatusUnprocessableEntity
-}
-
-func lane(key string) int {
-	h := fnv.New32a()
-	h.Write([]byte(key))
-	return int(h.Sum32() % fileWorkers)
 }

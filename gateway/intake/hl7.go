@@ -84,7 +84,7 @@ func controlID() string { return "TR" + rand.Text()[:18] }
 // outcome of a refused one.
 func (in *Intake) hl7(ctx context.Context, sub Submission, msg []byte) (Outcome, []byte, error) {
 	s := sub.Sender
-	if !MaySend(s, "hl7v2") {
+	if !in.MaySend(s, "hl7v2") {
 		return Outcome{Status: Rejected, Issues: fhir.AsError(NotYourFormat()).Issues}, nil, nil
 	}
 	h, err := hl7v2.ReadHeader(msg)

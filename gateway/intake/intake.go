@@ -22,6 +22,7 @@ import (
 	"fmt"
 	"hash"
 	"log/slog"
+	"strconv"
 	"sync"
 	"time"
 
@@ -56,6 +57,13 @@ type Deps struct {
 	// Service is the party ("org/<ODS code>") that receives referrals whose
 	// document names no service; "" when there is none.
 	Service string
+	// Spool is the folder of temporary files, which hold a batch and its result
+	// while it is taken in; "" is the system's. MaxFile bounds a batch file in
+	// bytes; 0 is 1 GB.
+	Spool   string
+	MaxFile int64
+	// Count is told how many records of a format became what; nil tells nobody.
+	Count func(format string, became Status, n int)
 	// Log is told what went wrong inside, without content; nil tells nobody.
 	Log *slog.Logger
 }
@@ -64,6 +72,7 @@ type Deps struct {
 type Intake struct {
 	Deps
 	running sync.Map // BaRS messages in hand, by scope and id
+	guard   guard
 }
 
 // New returns an Intake.
@@ -73,6 +82,9 @@ func New(d Deps) (*Intake, error) {
 	}
 	if d.Log == nil {
 		d.Log = slog.New(slog.DiscardHandler)
+	}
+	if d.Count == nil {
+		d.Count = func(string, Status, int) {}
 	}
 	return &Intake{Deps: d}, nil
 }
@@ -141,6 +153,10 @@ type Submission struct {
 	// Original is the document as received; the same blob for every row of
 	// a file.
 	Original store.Blob
+	// Kept says that the original is kept with the file that the record is a
+	// part of, and Origin names the record's place in it.
+	Kept   bool
+	Origin string
 	// Claims are taken in the same commit. Answer may be filled by Finish.
 	Claims []store.Claim
 	// Finish, when set, makes the answer that the claims keep, once the keys
@@ -157,6 +173,8 @@ type Submission struct {
 	Docs   func(Outcome) []store.DocWrite
 	// Interaction names the operation in the audit entry.
 	Interaction string
+	// Reference gives the referral's Task a reference that people can quote.
+	Reference bool
 	// CheckRefs refuses references to resources that the sender cannot see.
 	CheckRefs bool
 }
@@ -165,6 +183,14 @@ type Submission struct {
 // store away, a canceled context); faults of the record are in the Outcome,
 // and it is the caller who audits the refusal.
 func (in *Intake) Submit(ctx context.Context, s Submission) (Outcome, error) {
+	out, err := in.submit(ctx, s)
+	if err == nil && out.Taken == nil {
+		in.Count(s.Format, out.Status, 1)
+	}
+	return out, err
+}
+
+func (in *Intake) submit(ctx context.Context, s Submission) (Outcome, error) {
 	if s.refused() {
 		return Outcome{Status: Rejected, Issues: s.Issues}, nil
 	}
@@ -253,3 +279,5 @@ func writeParts(h hash.Hash, parts []string) {
 		fmt.Fprintf(h, "%d:%s", len(p), p)
 	}
 }
+
+func itoa(n int) string { return strconv.Itoa(n) }

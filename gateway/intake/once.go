@@ -1,6 +1,7 @@
 package intake
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"net/http"
@@ -17,7 +18,8 @@ type firstAnswer struct {
 	Hash     string   `json:"hash"` // see rest.Idempotency
 	Status   int      `json:"status"`
 	Location string   `json:"location,omitempty"`
-	Made     []string `json:"made"` // "Type/id/_history/n", for the audit
+	Type     string   `json:"type,omitempty"` // media type; "" is FHIR
+	Made     []string `json:"made"`           // "Type/id/_history/n", for the audit
 	Body     string   `json:"body"`
 }
 
@@ -60,6 +62,9 @@ func keepAnswer(i rest.Idempotency, o Outcome, a Answer) []byte {
 		return nil
 	}
 	f := firstAnswer{Hash: i.Hash(), Status: a.Status, Location: a.Header.Get("Location"), Body: string(a.Body)}
+	if a.Type != FHIRJSON {
+		f.Type = a.Type
+	}
 	for _, st := range o.Stored {
 		f.Made = append(f.Made, versionName(st.Key, st.Version))
 	}
@@ -81,7 +86,7 @@ func (in *Intake) replay(ctx context.Context, sub Submission, i rest.Idempotency
 	if f.Location != "" {
 		h.Set("Location", f.Location)
 	}
-	return Answer{Status: f.Status, Type: FHIRJSON, Header: h, Body: []byte(f.Body)}, nil
+	return Answer{Status: f.Status, Type: cmp.Or(f.Type, FHIRJSON), Header: h, Body: []byte(f.Body)}, nil
 }
 
 // auditReplay records that an answer about the entities was given again.

@@ -20,22 +20,60 @@ func Body(r *http.Request, limit int) ([]byte, error) {
 	return readBody(r, limit)
 }
 
-func readBody(r *http.Request, limit int) ([]byte, error) {
-	src := io.Reader(r.Body)
-	size := r.ContentLength
+// An ErrWrite is trouble with the place that a body was to be copied to.
+type ErrWrite struct{ error }
+
+// Unwrap returns the cause.
+func (e *ErrWrite) Unwrap() error { return e.error }
+
+// CopyBody writes the body to w, piece by piece, with the errors of [Body]; those
+// of w are *ErrWrite. It returns the number of bytes.
+func CopyBody(w io.Writer, r *http.Request, limit int) (int64, error) {
+	src, _, err := decoded(r, limit)
+	if err != nil {
+		return 0, err
+	}
+	buf := make([]byte, 256<<10)
+	for n := int64(0); ; {
+		k, err := src.Read(buf)
+		if n += int64(k); n > int64(limit) {
+			return n, tooLarge(limit)
+		}
+		if _, werr := w.Write(buf[:k]); werr != nil {
+			return n, &ErrWrite{werr}
+		}
+		if errors.Is(err, io.EOF) {
+			return n, nil
+		}
+		if err != nil {
+			return n, bodyError(err, limit)
+		}
+	}
+}
+
+// decoded returns the body without its content coding, and its length when that
+// is known.
+func decoded(r *http.Request, limit int) (io.Reader, int64, error) {
 	switch r.Header.Get("Content-Encoding") {
 	case "", "identity":
-		if size > int64(limit) {
-			return nil, tooLarge(limit)
+		if r.ContentLength > int64(limit) {
+			return nil, 0, tooLarge(limit)
 		}
+		return r.Body, r.ContentLength, nil
 	case "gzip":
 		zr, err := gzip.NewReader(r.Body)
 		if err != nil {
-			return nil, bodyError(err, limit)
+			return nil, 0, bodyError(err, limit)
 		}
-		src, size = zr, -1
-	default:
-		return nil, fhir.StatusErrorf(http.StatusUnsupportedMediaType, fhir.NotSupported, "Content-Encoding may be gzip only")
+		return zr, -1, nil
+	}
+	return nil, 0, fhir.StatusErrorf(http.StatusUnsupportedMediaType, fhir.NotSupported, "Content-Encoding may be gzip only")
+}
+
+func readBody(r *http.Request, limit int) ([]byte, error) {
+	src, size, err := decoded(r, limit)
+	if err != nil {
+		return nil, err
 	}
 	var buf bytes.Buffer
 	if size > 0 {

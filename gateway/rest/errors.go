@@ -46,11 +46,16 @@ func auditDown(cause error) error {
 // reached an operation.
 func WriteError(w http.ResponseWriter, r *http.Request, err error) {
 	q := &Request{Request: r}
-	if strings.HasPrefix(r.URL.Path, "/fhir") {
-		q.Params = r.URL.Query()
+	q.negotiateError()
+	writeError(w, q, StoreError(err))
+}
+
+// negotiateError finds the format of an error's answer.
+func (q *Request) negotiateError() {
+	if strings.HasPrefix(q.URL.Path, "/fhir") {
+		q.Params = q.URL.Query()
 		q.negotiate() //nolint:errcheck // JSON when nothing else is understood
 	}
-	writeError(w, q, StoreError(err))
 }
 
 func writeError(w http.ResponseWriter, q *Request, err error) {
@@ -58,12 +63,21 @@ func writeError(w http.ResponseWriter, q *Request, err error) {
 		n.Note(err)
 	}
 	e := fhir.AsError(err)
-	resp := Response{Status: e.HTTPStatus(), Body: fhir.Outcome(q.places(e.Issues))}
+	resp := Response{Status: e.HTTPStatus()}
+	if q.refusal != nil {
+		resp.Body, resp.ContentType = q.refusal(q.Request, e)
+	}
+	if resp.Body == nil {
+		resp.Body, resp.ContentType = fhir.Outcome(q.places(e.Issues)), ""
+	}
 	if c := auth.Challenge(err); c != "" {
 		resp.Header = http.Header{"Www-Authenticate": {c}}
 	}
-	if resp.Status == http.StatusServiceUnavailable {
+	switch {
+	case resp.Status == http.StatusServiceUnavailable:
 		resp.Header = http.Header{"Retry-After": {"1"}}
+	case resp.Status == http.StatusTooManyRequests && w.Header().Get("Retry-After") == "":
+		resp.Header = http.Header{"Retry-After": {"60"}}
 	}
 	resp.write(w, q)
 }

@@ -27,6 +27,9 @@ type Operation struct {
 	// Errors changes every error before it is answered, as a standard with
 	// codes of its own needs; nil changes nothing.
 	Errors func(error) error
+	// Refusal renders an error in a shape of its own, with its media type; nil,
+	// or no body, is an OperationOutcome.
+	Refusal func(*http.Request, *fhir.Error) (body []byte, mediaType string)
 
 	api *API
 	typ string // the type, when the address does not say it
@@ -58,16 +61,36 @@ type Request struct {
 	// answered: what is answered is not what this request wrote, but what
 	// another had done before.
 	answered bool
+	// refusal is that of the operation.
+	refusal func(*http.Request, *fhir.Error) ([]byte, string)
 }
 
 // ServeHTTP answers one request.
 func (o *Operation) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	q, resp, err := o.serve(r)
 	if err != nil {
-		writeError(w, q, err)
+		o.writeError(w, q, err)
 		return
 	}
 	resp.write(w, q)
+}
+
+// Refuse answers an error of a request that never reached the operation, in the
+// operation's way.
+func (o *Operation) Refuse(w http.ResponseWriter, r *http.Request, err error) {
+	if err = StoreError(err); o.Errors != nil {
+		err = o.Errors(err)
+	}
+	q := &Request{Request: r}
+	q.negotiateError()
+	o.writeError(w, q, err)
+}
+
+func (o *Operation) writeError(w http.ResponseWriter, q *Request, err error) {
+	if o.Refusal != nil {
+		q.refusal = o.Refusal
+	}
+	writeError(w, q, err)
 }
 
 // serve does what is asked and audits a refusal.

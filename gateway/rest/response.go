@@ -3,6 +3,7 @@ package rest
 import (
 	"bytes"
 	"encoding/json"
+	"io"
 	"net/http"
 	"strconv"
 	"time"
@@ -19,6 +20,11 @@ type Response struct {
 	// Body is FHIR JSON unless ContentType says otherwise; nil sends none.
 	Body        []byte
 	ContentType string
+	// Content, when not nil, is sent in place of Body, Size bytes of it, and
+	// closed. It is for answers that are too large for memory; ContentType is
+	// required.
+	Content io.ReadCloser
+	Size    int64
 	// Version, when not 0, gives the ETag.
 	Version int
 	// Updated, when not zero, gives Last-Modified.
@@ -64,6 +70,10 @@ func (resp Response) write(w http.ResponseWriter, q *Request) {
 	if status == 0 {
 		status = http.StatusOK
 	}
+	if resp.Content != nil {
+		resp.stream(w, q, status)
+		return
+	}
 	if body == nil {
 		w.WriteHeader(status)
 		return
@@ -73,6 +83,28 @@ func (resp Response) write(w http.ResponseWriter, q *Request) {
 	w.WriteHeader(status)
 	if q == nil || q.Method != http.MethodHead {
 		w.Write(body) //nolint:errcheck,gosec // the caller is gone; the media type is ours, never HTML
+	}
+}
+
+// patience is how long a caller may take over each piece of a large answer.
+const (
+	patience  = 30 * time.Second
+	pieceSize = 1 << 20
+)
+
+// stream sends the content piece by piece, however long the whole takes.
+func (resp *Response) stream(w http.ResponseWriter, q *Request, status int) {
+	defer resp.Content.Close() //nolint:errcheck // it was only read
+	h, rc := w.Header(), http.NewResponseController(w)
+	h["Content-Type"] = []string{resp.ContentType}
+	h["Content-Length"] = []string{strconv.FormatInt(resp.Size, 10)}
+	_ = rc.SetWriteDeadline(time.Now().Add(patience))
+	w.WriteHeader(status)
+	for q.Method != http.MethodHead {
+		_ = rc.SetWriteDeadline(time.Now().Add(patience))
+		if n, err := io.CopyN(w, resp.Content, pieceSize); err != nil || n < pieceSize {
+			return // the end, or the caller is gone
+		}
 	}
 }
 

@@ -96,8 +96,9 @@ func (s *Server) closed(h http.Handler, w http.ResponseWriter, r *http.Request) 
 
 // refuse answers a request that its handler never saw, in the handler's way.
 func refuse(w http.ResponseWriter, r *http.Request, h http.Handler, err error) {
-	if op, ok := h.(*rest.Operation); ok && op.Errors != nil {
-		err = op.Errors(err)
+	if op, ok := h.(*rest.Operation); ok {
+		op.Refuse(w, r, err)
+		return
 	}
 	rest.WriteError(w, r, err)
 }

@@ -27,6 +27,7 @@ const (
 	format  = "{format:[a-z0-9-]{1,32}}"
 	job     = "{job:[0-9a-f-]{36}}"
 	file    = "{file:[0-9a-z.]{1,32}}"
+	digest  = "{digest:[0-9a-fA-F]{64}}"
 	schema  = "{schema:[A-Za-z0-9.-]{1,128}}"
 	// member is the type searched in a compartment.
 	member = "{member:[A-Z][A-Za-z]+|\\*}"
@@ -90,6 +91,9 @@ func (s *Server) routes() []route {
 	optional(d.Import, d.Import != nil, route{path: "/fhir/$import"}, post)
 	optional(d.Message, d.Message != nil, route{path: "/fhir/$process-message"}, post)
 	optional(d.Intake, d.Intake != nil, route{path: "/intake/" + format}, post)
+	// Clients of JSON:API post to a base URL with the type's name behind it.
+	optional(d.Intake, d.Intake != nil, route{path: "/intake/{format:sdm-json}/incidents"}, post)
+	optional(d.Results, d.Results != nil, route{path: "/intake/" + format + "/results/" + digest}, get)
 	optional(d.Token, d.Token != nil, route{path: "/oauth2/token", open: true}, post)
 	optional(d.JWKS, d.JWKS != nil, route{path: "/oauth2/jwks", open: true}, get)
 	optional(d.SMART, d.SMART != nil, route{path: "/.well-known/smart-configuration", open: true}, get)

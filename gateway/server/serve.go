@@ -31,7 +31,12 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 	body := r.Body
 	defer drain(ww, body)
 	r = r.WithContext(audit.NewContext(r.Context(), &ww.caller))
-	r.Body = http.MaxBytesReader(ww, body, s.cfg.Limits.MaxBody)
+	limit, from := s.cfg.Limits.MaxBody, body
+	if strings.HasPrefix(r.URL.Path, "/intake/") {
+		limit = s.cfg.Limits.MaxFile
+		from = &longBody{ReadCloser: body, rc: http.NewResponseController(w), within: s.cfg.Limits.Read}
+	}
+	r.Body = http.MaxBytesReader(ww, from, limit)
 	if p := r.URL.Path; strings.HasPrefix(p, "/fhir/") && strings.HasSuffix(p, "/") && !strings.HasSuffix(p, "//") {
 		u := *r.URL
 		u.Path, u.RawPath = strings.TrimSuffix(p, "/"), strings.TrimSuffix(u.RawPath, "/")

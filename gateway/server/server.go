@@ -44,6 +44,9 @@ type Limits struct {
 	// MaxBody is the largest body in bytes that any route reads; default 64 MB.
 	// The FHIR interactions read at most fhir.MaxResource.
 	MaxBody int64
+	// MaxFile is the same for partners' documents below /intake/, where batch
+	// files are received piece by piece; default 1 GB.
+	MaxFile int64
 	// MaxHeader is the largest request header in bytes; default 64 KB.
 	MaxHeader int
 	// ReadHeader, Read, Write and Idle are the timeouts of a connection;
@@ -86,8 +89,9 @@ type Deps struct {
 	// Terminology serves the operations on code systems, value sets and concept
 	// maps.
 	Terminology *terminology.Operations
-	// Intake serves POST /intake/{format}.
-	Intake http.Handler
+	// Intake serves POST /intake/{format}, Results GET
+	// /intake/{format}/results/{digest}.
+	Intake, Results http.Handler
 	// Directory serves GET below /openreferral/v3, Schemas below /schemas/;
 	// both without a token.
 	Directory, Schemas http.Handler
@@ -132,6 +136,7 @@ func New(c Config, d Deps) (*Server, error) {
 func (c *Config) defaults() {
 	l := &c.Limits
 	orDefault(&l.MaxBody, 64<<20)
+	orDefault(&l.MaxFile, 1<<30)
 	orDefault(&l.MaxHeader, 64<<10)
 	orDefault(&l.ReadHeader, 5*time.Second)
 	orDefault(&l.Read, 30*time.Second)

@@ -17,11 +17,13 @@ import (
 
 // Code systems and codes of the referral workflow.
 const (
-	SNOMED          = "http://snomed.info/sct"
-	ReferralCode    = "871731000000106" // Referral to social prescribing service (procedure)
-	CategorySystem  = "https://trellis.example/fhir/CodeSystem/service-request-category"
-	CategoryCode    = "social-prescribing"
-	BusinessStatus  = "https://trellis.example/fhir/CodeSystem/task-business-status"
+	SNOMED         = "http://snomed.info/sct"
+	ReferralCode   = "871731000000106" // Referral to social prescribing service (procedure)
+	CategorySystem = "https://trellis.example/fhir/CodeSystem/service-request-category"
+	CategoryCode   = "social-prescribing"
+	BusinessStatus = "https://trellis.example/fhir/CodeSystem/task-business-status"
+	// ReferenceSystem is that of the references that people quote.
+	ReferenceSystem = "https://trellis.example/fhir/sid/referral-reference"
 	TagSystem       = "https://trellis.example/fhir/CodeSystem/task-tag"
 	TagIncomplete   = "incomplete"
 	TaskCodeSystem  = "http://hl7.org/fhir/CodeSystem/task-code"

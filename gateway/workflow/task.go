@@ -17,6 +17,9 @@ type Start struct {
 	// are already ours.
 	Request string
 	Root    fhir.Value
+	// Reference is what people call the referral by, "SP-7KQ4-M2XB"; "" for
+	// none.
+	Reference string
 	// Lawful reports that consent or another lawful basis is recorded.
 	Lawful bool
 	// Missing are the warnings about items that the referral should carry.
@@ -38,6 +41,9 @@ func Task(s Start) ([]byte, error) {
 		Focus:          new(ref(s.Request)),
 		AuthoredOn:     new(fhir.Instant(s.Now)),
 		LastModified:   new(fhir.Instant(s.Now)),
+	}
+	if s.Reference != "" {
+		t.Identifier = []models.Identifier{{System: new(ReferenceSystem), Value: new(s.Reference)}}
 	}
 	if subject := s.Root.At("subject", "reference").Text(); subject != "" {
 		t.For = new(ref(subject))
