@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"strings"
 	"text/tabwriter"
 
@@ -23,7 +24,11 @@ map (ppn-csv@1.0.0), or a folder with a map.yaml of your own.`
 // findFormat finds a format by its id, version or folder.
 func findFormat(name string) (formats.Entry, error) {
 	if st, err := os.Stat(name); err == nil && st.IsDir() {
-		return formats.OpenFolder(os.DirFS(name))
+		path, err := filepath.Abs(name)
+		if err != nil {
+			return formats.Entry{}, err
+		}
+		return formats.OpenOne(os.DirFS(filepath.Dir(path)), filepath.Base(path))
 	}
 	return formats.BuiltIn().Find(name)
 }
@@ -102,8 +107,12 @@ func printFindings(w io.Writer, list []mapping.Finding) {
 }
 
 func newMapTest() *cobra.Command {
-	return withJSON(mapTool("test FORMAT", "Run a map's worked examples: testdata/<case>/in.* and the expected files beside it", 1,
+	var update bool
+	cmd := withJSON(mapTool("test FORMAT", "Run a map's worked examples: testdata/<case>/in.* and the expected files beside it", 1,
 		func(cmd *cobra.Command, e formats.Entry, _ []string) error {
+			if update {
+				return updateCases(cmd, e)
+			}
 			results, err := mapping.RunCases(e.Format, e.Files)
 			if err != nil {
 				return err
@@ -127,6 +136,33 @@ func newMapTest() *cobra.Command {
 			}
 			return nil
 		}))
+	cmd.Flags().BoolVar(&update, "update", false, "write the expected files from what the map does now; FORMAT is a folder of yours")
+	return cmd
+}
+
+// updateCases writes the expected half of the examples in the folder named.
+func updateCases(cmd *cobra.Command, e formats.Entry) error {
+	dir := cmd.Flags().Arg(0)
+	if st, err := os.Stat(dir); err != nil || !st.IsDir() {
+		return fmt.Errorf("--update writes into a folder; %q is none", dir)
+	}
+	inputs, err := filepath.Glob(filepath.Join(dir, "testdata", "*", "in.*"))
+	if err != nil {
+		return err
+	}
+	for _, in := range inputs {
+		doc, err := os.ReadFile(in)
+		if err != nil {
+			return err
+		}
+		for name, b := range mapping.CaseFiles(e.Format, doc, filepath.Ext(in)) {
+			if err := os.WriteFile(filepath.Join(filepath.Dir(in), name), b, 0o600); err != nil {
+				return err
+			}
+		}
+		fmt.Fprintf(cmd.OutOrStdout(), "%-24s written; read it before you keep it\n", filepath.Base(filepath.Dir(in)))
+	}
+	return nil
 }
 
 func newMapCoverage() *cobra.Command {
