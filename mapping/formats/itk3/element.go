@@ -132,3 +132,11 @@ func escaped(b []byte, s string) []byte {
 	_ = xml.EscapeText(&w, []byte(s)) // a buffer takes all
 	return append(b, w.Bytes()...)
 }
+
+// Named returns the element under another name; one that is absent stays so.
+func (e Element) Named(name string) Element {
+	if e.name != "" {
+		e.name = name
+	}
+	return e
+}
