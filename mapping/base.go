@@ -66,17 +66,24 @@ func (s *spec) upon(base *spec) (*spec, error) {
 	out.Key, out.Fields, out.Record = r.all(base.Key), r.all(base.Fields), r.one(base.Record)
 	out.Groups = map[string]group{}
 	for name, g := range base.Groups {
-		g.Partner, g.When = r.one(g.Partner), r.conditions(g.When)
+		g.Partner, g.When, g.Names = r.one(g.Partner), r.conditions(g.When), r.all(g.Names)
 		out.Groups[name] = g
 	}
 	out.Rules = make([]ruleSpec, 0, len(base.Rules)+len(s.Rules))
 	for _, rule := range base.Rules {
 		rule.Partner, rule.Sources, rule.When = r.one(rule.Partner), r.all(rule.Sources), r.conditions(rule.When)
+		rule.Sum = r.all(rule.Sum)
 		out.Rules = append(out.Rules, rule)
+	}
+	out.NotReferral, out.Checks = r.checks(base.NotReferral), r.checks(base.Checks)
+	if base.Wide != nil {
+		out.Wide = &wideSpec{Column: r.one(base.Wide.Column), Points: base.Wide.Points}
 	}
 	out.ID, out.Version, out.Base, out.Paths, out.Without = s.ID, s.Version, s.Base, nil, nil
 	s.replace(&out)
-	return &out, errors.Join(r.unmet(base.ID), s.change(&out))
+	err := errors.Join(r.unmet(base.ID), s.change(&out))
+	s.prune(&out)
+	return &out, err
 }
 
 // replace puts what s says of itself in the place of what its base said.
@@ -86,7 +93,7 @@ func (s *spec) replace(out *spec) {
 		to  *string
 	}{
 		{s.Partner, &out.Partner}, {s.PartnerVersion, &out.PartnerVersion}, {s.Status, &out.Status},
-		{s.Since, &out.Since}, {s.Codec, &out.Codec}, {s.Receipt, &out.Receipt}, {s.Record, &out.Record},
+		{s.Since, &out.Since}, {s.Codec, &out.Codec}, {s.Receipt, &out.Receipt}, {s.Record, &out.Record}, {s.RecordKey, &out.RecordKey},
 	} {
 		if f.own != "" {
 			*f.to = f.own
@@ -99,6 +106,18 @@ func (s *spec) replace(out *spec) {
 		if len(f.own) > 0 {
 			*f.to = f.own
 		}
+	}
+	if len(s.NotReferral) > 0 {
+		out.NotReferral = s.NotReferral
+	}
+	if len(s.Checks) > 0 {
+		out.Checks = s.Checks
+	}
+	if s.Wide != nil {
+		out.Wide = s.Wide
+	}
+	if s.Codec != "" || len(s.Namespaces) > 0 {
+		out.Namespaces = s.Namespaces
 	}
 	if s.Codec != "" { // another syntax has other batches and receipts
 		out.Batch, out.Receipt, out.Record = s.Batch, s.Receipt, s.Record
@@ -126,6 +145,26 @@ func (s *spec) change(out *spec) error {
 		out.Rules[i] = rule
 	}
 	return errors.Join(errs...)
+}
+
+// prune removes the groups of the base over which no rule repeats any more.
+func (s *spec) prune(out *spec) {
+	used := map[string]bool{}
+	use := func(name string) {
+		for ; name != "" && !used[name]; name = out.Groups[name].In {
+			used[name] = true
+		}
+	}
+	for _, rule := range out.Rules {
+		use(rule.Each)
+	}
+	for _, c := range out.Checks {
+		use(c.Each)
+	}
+	for name := range s.Groups { // a group of the map's own that nothing uses is lint's affair
+		use(name)
+	}
+	maps.DeleteFunc(out.Groups, func(name string, _ group) bool { return !used[name] })
 }
 
 // A renamer gives partner paths the names that the derived format has for them.
@@ -168,6 +207,14 @@ func (r *renamer) conditions(list []condition) []condition {
 	out := slices.Clone(list)
 	for i := range out {
 		out[i].Partner = r.one(out[i].Partner)
+	}
+	return out
+}
+
+func (r *renamer) checks(list []checkSpec) []checkSpec {
+	out := slices.Clone(list)
+	for i := range out {
+		out[i].Partner, out[i].When = r.one(out[i].Partner), r.conditions(out[i].When)
 	}
 	return out
 }

@@ -25,6 +25,8 @@ type Map struct {
 	instances []*instance
 	rules     []*rule
 	refs      []*rule
+	skips     []*check // not_referral
+	checks    []*check
 	keys      []source
 	heads     map[string]int // numbers, from 1, of the record's children that paths begin with
 	runs      sync.Pool
@@ -37,8 +39,12 @@ type cgroup struct {
 	path     []codec.Step // absolute
 	rest     []codec.Step // below the parent's element
 	split    string
+	all      bool // the elements below those of every parent count
 	when     []cond
 	rules    []*rule // in the map's order, references excepted
+	names    []source
+	named    *instance // whose resource has these names
+	upRef    *rule     // the reference from an element to the resource of the group around it
 	children []int
 	values   int // places that the elements of this group have for values
 	head     int // as of a source
@@ -82,14 +88,17 @@ type rule struct {
 	table   *table
 	conv    converter
 
-	joins     bool // type join
-	raw       bool // type raw
+	sum       []source // what the value is the total of
+	joins     bool     // type join
+	link      bool     // type link
+	raw       bool     // type raw
 	isConst   bool
 	constText string
 	constJSON []byte
 
 	inst   *instance
 	ref    *instance // target of a reference
+	names  int       // of a link: the group whose elements have names
 	steps  []fstep
 	path   []*tnode // from below the instance's root to the leaf
 	leaf   *tnode
@@ -146,6 +155,7 @@ func Compile(fsys fs.FS, lib Library) (*Map, error) {
 		c.rules()
 	}
 	if c.errs == nil {
+		c.checks()
 		c.finish()
 	}
 	if err := errors.Join(c.errs...); err != nil {
@@ -203,7 +213,7 @@ func (c *compiler) groups() {
 
 func (c *compiler) group(name string, parent int) {
 	spec := c.m.spec.Groups[name]
-	g := &cgroup{name: name, parent: parent, split: spec.Split}
+	g := &cgroup{name: name, parent: parent, split: spec.Split, all: spec.All}
 	i := len(c.m.groups)
 	c.groupIndex[name] = i
 	c.m.groups = append(c.m.groups, g)
@@ -218,6 +228,9 @@ func (c *compiler) group(name string, parent int) {
 	g.path, g.rest = steps, steps[len(up.path):]
 	g.head = c.head(parent, g.rest)
 	g.when = c.conds(where, spec.When, i)
+	for _, n := range spec.Names {
+		g.names = append(g.names, c.source(where, n, i))
+	}
 }
 
 // path compiles a partner path and checks that the format has such a field.
@@ -302,6 +315,10 @@ func (c *compiler) finish() {
 		m.keys = append(m.keys, c.source("key", k, 0))
 	}
 	m.shape.Fields, m.shape.Record = m.spec.Fields, m.spec.Record
+	m.shape.Namespaces = m.spec.Namespaces
+	if w := m.spec.Wide; w != nil {
+		m.shape.Wide = &codec.Wide{Column: w.Column, Points: w.Points}
+	}
 	for _, r := range m.rules {
 		if r.spec.Required && r.group == 0 && len(r.sources) == 1 {
 			m.shape.Required = append(m.shape.Required, r.sources[0].path)
@@ -311,6 +328,7 @@ func (c *compiler) finish() {
 		inst.root.finish()
 	}
 	c.homes()
+	c.upRefs()
 	c.checkInverse()
 	in, out := false, false
 	for _, r := range m.rules {

@@ -17,7 +17,9 @@ func (c *compiler) rules() {
 		c.rule(s, types)
 	}
 	for _, r := range c.m.refs {
-		c.reference(r)
+		if c.reference(r); r.link && r.ref != nil {
+			c.link(r)
+		}
 	}
 }
 
@@ -28,13 +30,16 @@ func (c *compiler) rule(s *ruleSpec, types map[string]typeSpec) {
 		c.errorf("%s: there is no group %s", where, s.Each)
 		return
 	}
-	r := &rule{spec: s, group: group, dir: directionOf(s.Dir), joins: s.Type == "join", raw: s.Type == "raw"}
+	r := &rule{spec: s, group: group, dir: directionOf(s.Dir), joins: s.Type == "join", raw: s.Type == "raw", link: s.Type == "link"}
 	if s.Value != nil {
 		r.constJSON, r.constText = quoteConst(s.Value)
 	}
-	r.isConst = s.Value != nil && !slices.Contains([]string{"headed", "prefixed", "reference", "join"}, s.Type)
+	r.isConst = s.Value != nil && !slices.Contains([]string{"headed", "prefixed", "reference", "link", "join"}, s.Type)
 	for _, p := range s.paths() {
 		r.sources = append(r.sources, c.source(where, p, group))
+	}
+	for _, p := range s.Sum {
+		r.sum = append(r.sum, c.source(where, p, group))
 	}
 	r.when = c.conds(where, s.When, group)
 	c.checkShape(r, where)
@@ -43,7 +48,7 @@ func (c *compiler) rule(s *ruleSpec, types map[string]typeSpec) {
 		c.target(r, where)
 	}
 	c.m.rules = append(c.m.rules, r)
-	if s.Type == "reference" {
+	if s.Type == "reference" || r.link {
 		c.m.refs = append(c.m.refs, r)
 	} else {
 		c.m.groups[group].rules = append(c.m.groups[group].rules, r)
@@ -73,19 +78,25 @@ func (c *compiler) checkShape(r *rule, where string) {
 		c.errorf("%s: type raw needs partner, which is no part of a split list, and a loss that says why FHIR cannot express it", where)
 	case s.Type == "reference" && (r.constText == "" || hasSource || s.FHIR == ""):
 		c.errorf("%s: type reference needs fhir and an instance in value, and no partner", where)
+	case r.link && (r.constText == "" || !hasSource || s.FHIR == ""):
+		c.errorf("%s: type link needs partner, fhir and an instance in value", where)
+	case len(s.Sum) > 0 && (s.Type != "integer" || len(s.paths()) > 1 && r.dir != inward):
+		c.errorf("%s: a sum is an integer, and one without a partner's field cannot be written: say dir: in and why", where)
+	case (s.Min != nil || s.Max != nil) && s.Type != "integer" && s.Type != "decimal":
+		c.errorf("%s: min and max need type integer or decimal", where)
 	case r.isConst && hasSource && s.FHIR != "":
 		c.errorf("%s: a constant has no partner", where)
 	case s.Type == "join" && r.dir != inward:
 		c.errorf("%s: joined text cannot be taken apart: say dir: in and why", where)
 	case s.Required && !hasSource, s.Default != "" && !hasSource:
 		c.errorf("%s: required and default need partner", where)
-	case s.Table != "" && s.Type != "code" && s.Type != "coding":
-		c.errorf("%s: a table needs type code or coding", where)
+	case s.Table != "" && !slices.Contains([]string{"code", "coding", "integer", "decimal", "boolean"}, s.Type):
+		c.errorf("%s: a table needs type code, coding, integer, decimal or boolean", where)
 	}
 }
 
 func (c *compiler) converter(r *rule, where string, types map[string]typeSpec) {
-	if r.isConst || r.drops() && r.spec.Type == "" || r.spec.Type == "reference" {
+	if r.isConst || r.drops() && r.spec.Type == "" || r.spec.Type == "reference" || r.link {
 		return
 	}
 	if r.spec.Table != "" {
@@ -116,7 +127,7 @@ func (c *compiler) target(r *rule, where string) {
 		c.errorf("%s: %w", where, err)
 		return
 	}
-	if r.spec.Type == "reference" {
+	if r.spec.Type == "reference" || r.link {
 		steps = append(steps, fstep{key: "reference"})
 	}
 	name, star := strings.CutSuffix(r.spec.Resource, "[*]")
@@ -136,7 +147,7 @@ func (c *compiler) target(r *rule, where string) {
 		return
 	}
 	bound := chain[len(chain)-stars:]
-	r.firsts = chain[:len(chain)-stars]
+	r.firsts = c.m.firsts(chain[:len(chain)-stars], star)
 	if stars > 0 {
 		r.region = bound[stars-1]
 	}
@@ -147,6 +158,15 @@ func (c *compiler) target(r *rule, where string) {
 	r.inst = c.instance(where, name, typ, star, instGroup)
 	r.steps, r.expr = steps, expression(typ, steps)
 	c.place(r, where, bound)
+}
+
+// firsts are the groups around a rule's stars of which only the first element
+// counts: none for a resource per element, or where the group says so.
+func (m *Map) firsts(outer []int, star bool) []int {
+	if star {
+		return nil
+	}
+	return slices.DeleteFunc(slices.Clone(outer), func(g int) bool { return m.groups[g].all })
 }
 
 func (c *compiler) instance(where, name, typ string, star bool, group int) *instance {
@@ -216,6 +236,7 @@ func (c *compiler) reference(r *rule) {
 	switch {
 	case r.ref == nil:
 		c.errorf("%s: no rule writes to %s", where, name)
+	case r.link:
 	case r.ref.star != star:
 		c.errorf("%s: %s and the value disagree about [*]", where, name)
 	case star && !slices.Contains(c.m.chain(r.group), r.ref.group):

@@ -201,7 +201,7 @@ rules:
 // TestOut writes documents back.
 func TestOut(t *testing.T) {
 	m := mustBuild(t, bothWays)
-	const doc = `{"ref":"R","old":"x","name":"N","dob":"01/02/1990","flag":true,"people":[{"name":"K","phones":["111","222"],"role":"kin"},{"name":"L","role":"kin"}],"tags":"a;b"}`
+	const doc = `{"ref":"R","name":"N","dob":"01/02/1990","tags":"a;b","people":[{"name":"K","phones":["111","222"],"role":"kin"},{"name":"L","role":"kin"}],"old":"x","flag":true}`
 	_, rec := read(t, m, doc)
 	w := m.Write(rec.Bundle)
 	if strings.TrimSpace(w.Document) != doc || len(w.Losses)+len(w.Faults) > 0 {
@@ -217,7 +217,7 @@ func TestOutForeign(t *testing.T) {
 	{"fullUrl":"https://x.example/fhir/ServiceRequest/2","resource":{"resourceType":"ServiceRequest","id":"2","status":"draft","identifier":[{"system":"urn:else","value":"E"},{"system":"urn:n","value":"R"}],"note":[{"text":"free"},{"text":"Old: y"}],"subject":{"reference":"Patient/1/_history/3"}}},
 	{"resource":{"resourceType":"Observation","status":"final"}}]}`
 	w := m.Write([]byte(in))
-	if want := `{"ref":"R","old":"y","name":"N"}`; strings.TrimSpace(w.Document) != want {
+	if want := `{"ref":"R","name":"N","old":"y"}`; strings.TrimSpace(w.Document) != want {
 		t.Errorf("wrote %s, want %s (faults %v)", w.Document, want, w.Faults)
 	}
 	want := []string{

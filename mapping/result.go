@@ -22,9 +22,13 @@ type Record struct {
 	// Row is the 1-based line or record number in a batch file, header
 	// excluded; 0 when the document is a single record.
 	Row int
+	// NotReferral says that the record was read and is no referral; Faults say
+	// why, and Bundle is nil.
+	NotReferral bool
 	// Bundle is a FHIR Bundle of type transaction: every entry has a fullUrl
 	// ("urn:uuid:…", the same for the same sender's record and instance
-	// name), a resource without id, and request POST. Nil when refused.
+	// name), a resource without id, and request POST. Nil when refused,
+	// and when it is no referral.
 	Bundle []byte
 	Losses []Loss
 	// Faults are what is wrong with the record; those of severity error

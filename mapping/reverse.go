@@ -1,6 +1,7 @@
 package mapping
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 
@@ -30,6 +31,7 @@ type back struct {
 }
 
 type entry struct {
+	url      string
 	resource fhir.Value
 	owner    *instance
 }
@@ -111,7 +113,7 @@ func (b *back) collect(res fhir.Resource) {
 
 func (b *back) add(url string, r fhir.Value) {
 	i := len(b.entries)
-	b.entries = append(b.entries, entry{resource: r})
+	b.entries = append(b.entries, entry{url: url, resource: r})
 	names := []string{url}
 	if id := r.Get("id").Text(); id != "" {
 		names = append(names, r.Get("resourceType").Text()+"/"+id)
@@ -147,8 +149,27 @@ func (b *back) identify() {
 		for b.follow() {
 		}
 		if !b.recognise() {
-			return
+			break
 		}
+	}
+	for _, inst := range b.m.instances {
+		if inst.star {
+			b.others(inst)
+		}
+	}
+}
+
+// others claims the resources to which no reference points, for an instance
+// that there may be many of.
+func (b *back) others(inst *instance) {
+	n := len(b.found[inst])
+	for i := range b.entries {
+		if b.entries[i].owner == nil && b.is(inst, b.entries[i].resource) {
+			b.claim(inst, i)
+		}
+	}
+	if n > 0 && len(b.found[inst]) > n {
+		slices.Sort(b.found[inst]) // the order of the document, where references give none
 	}
 }
 
@@ -267,6 +288,9 @@ func (b *back) claim(inst *instance, i int) {
 func (b *back) open(i int) {
 	for _, g := range b.m.groups[b.frames[i].group].children {
 		for n, item := range b.items(g, i) {
+			if !b.belongs(g, i, item) {
+				continue
+			}
 			b.frames = append(b.frames, backFrame{group: g, parent: i, n: n, item: item, node: codec.None})
 			b.open(len(b.frames) - 1)
 		}
@@ -278,7 +302,7 @@ func (b *back) items(g, parent int) []fhir.Value {
 	group := b.m.groups[g]
 	switch {
 	case group.homeInst != nil:
-		if b.frames[parent].n > 0 {
+		if b.frames[parent].n > 0 && group.upRef == nil {
 			return nil
 		}
 		var out []fhir.Value

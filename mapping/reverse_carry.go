@@ -22,7 +22,11 @@ func (b *back) carry() {
 			}
 		}
 	}
+	b.links()
 	for _, r := range b.m.refs {
+		if r.link {
+			continue
+		}
 		for _, i := range b.found[r.inst] {
 			visit(b.entries[i].resource, r.path, true, func(v fhir.Value) {
 				if t := b.target(v.Text()); t >= 0 && b.entries[t].owner == r.ref {
@@ -52,6 +56,9 @@ func (b *back) one(r *rule, f int) {
 	if r.isConst {
 		b.used[v.Index()] = v.Text() == r.constText
 		return
+	}
+	if len(r.leaf.rules) > 1 && b.isUsed(v) {
+		return // an earlier rule of the place has carried it
 	}
 	if r.dir&outward == 0 {
 		b.oneWay = append(b.oneWay, oneWay{r, f, v})
@@ -88,7 +95,7 @@ func (b *back) excuse() {
 }
 
 func (b *back) stands(o oneWay) bool {
-	if o.rule.conv.out == nil {
+	if o.rule.conv.out == nil || o.rule.spec.Partner == "" && o.rule.sum != nil {
 		return false
 	}
 	text, ok := o.rule.conv.out(o.value)

@@ -26,9 +26,10 @@ type run struct {
 	arena  []byte // the JSON of the values
 	used   []bool // by node: some rule took it
 	heads  []codec.ID
-	urls   []byte      // the fullUrls made so far
-	known  [64]madeURL // by an instance's bit
-	lost   int         // losses that are not listed
+	urls   []byte       // the fullUrls made so far
+	known  [64]madeURL  // by an instance's bit
+	names  map[name]int // frames by the name of their element; nil until a link asks
+	lost   int          // losses that are not listed
 	losses []Loss
 	faults []fhir.Issue
 
@@ -58,14 +59,22 @@ func (x *run) read(d *codec.Doc) Record {
 			Text: "the record has more than " + strconv.Itoa(maxElements) + " repeated elements"})
 		return Record{Row: d.Row, Key: x.key(), Faults: slices.Clone(x.faults)}
 	}
+	if skip := x.skipped(); skip != nil {
+		return Record{Row: d.Row, Key: x.key(), NotReferral: true, Faults: slices.Clone(x.faults)}
+	}
 	for f := range x.frames {
 		for _, r := range x.m.groups[x.frames[f].group].rules {
 			x.apply(r, f)
 		}
 	}
+	x.checks()
 	for f := range x.frames {
 		for _, r := range x.m.refs {
-			if r.group == x.frames[f].group {
+			switch {
+			case r.group != x.frames[f].group:
+			case r.link:
+				x.connect(r, f)
+			default:
 				x.refer(r, f)
 			}
 		}
@@ -87,7 +96,7 @@ func (x *run) reset(d *codec.Doc) {
 	clear(x.used)
 	x.index()
 	x.lossAt, x.lossText = x.lossAt[:0], x.lossText[:0]
-	x.urls, x.known = x.urls[:0], [64]madeURL{}
+	x.urls, x.known, x.names = x.urls[:0], [64]madeURL{}, nil
 }
 
 // holds reports whether all conditions hold; what they asked for has then been
@@ -170,6 +179,9 @@ func (x *run) apply(r *rule, f int) {
 		return
 	}
 	s, node, text := x.pick(r, f)
+	if r.sum != nil {
+		text = x.total(r, f, text)
+	}
 	switch {
 	case r.drops():
 		if text != "" {
@@ -194,6 +206,8 @@ func (x *run) pick(r *rule, f int) (*source, codec.ID, string) {
 		return x.join(r, f)
 	case r.raw:
 		return x.subtree(r, f)
+	case r.sum != nil && r.spec.Partner == "":
+		return &r.sources[0], codec.None, ""
 	}
 	for i := range r.sources {
 		if node, text := x.value(&r.sources[i], f); text != "" {
@@ -270,6 +284,27 @@ func (x *run) constant(r *rule, f int) {
 	if !r.inst.root.fed {
 		x.frames[x.in(f, r.inst.group)].live |= 1 << r.inst.bit
 	}
+}
+
+// total checks what the partner says is the sum of other fields, and is that
+// sum when they say nothing. It says nothing when a summand is missing.
+func (x *run) total(r *rule, f int, stated string) string {
+	sum := 0
+	for i := range r.sum {
+		_, text := x.value(&r.sum[i], f)
+		if _, p := checkInteger(text); p != nil {
+			return stated
+		}
+		n, _ := strconv.Atoi(text) // nine digits at most
+		sum += n
+	}
+	if n, err := strconv.Atoi(stated); stated != "" && err == nil && n != sum {
+		x.fault(r, x.place(&r.sources[0], f), &problem{fhir.BusinessRule, "expected the sum of the fields that this is the total of"})
+	}
+	if stated == "" {
+		return strconv.Itoa(sum)
+	}
+	return stated
 }
 
 // refer writes a reference when its target exists.
@@ -351,8 +386,16 @@ func (x *run) residue() {
 	}
 }
 
-// key is the sender's own reference for the record.
+// key is the sender's own reference for the record: the last of the map's key
+// paths, or all of them.
 func (x *run) key() string {
+	if x.m.spec.RecordKey == "all" {
+		parts := make([]string, len(x.m.keys))
+		for i := range x.m.keys {
+			_, parts[i] = x.value(&x.m.keys[i], 0)
+		}
+		return strings.Join(parts, "/")
+	}
 	_, text := x.value(&x.m.keys[len(x.m.keys)-1], 0)
 	return strings.Clone(text)
 }

@@ -14,6 +14,8 @@ import (
 
 	"github.com/santhosh-tekuri/jsonschema/v5"
 	"gopkg.in/yaml.v3"
+
+	"trellis.example/mapping/codec"
 )
 
 // A spec is a map file as written.
@@ -30,19 +32,32 @@ type spec struct {
 	Receipt        string            `yaml:"receipt"`
 	Batch          bool              `yaml:"batch"`
 	Record         string            `yaml:"record"`
+	Namespaces     map[string]string `yaml:"namespaces"`
 	Base           string            `yaml:"base"`
 	Paths          map[string]string `yaml:"paths"`
 	Without        []string          `yaml:"without"`
 	Key            []string          `yaml:"key"`
+	RecordKey      string            `yaml:"record_key"`
 	Fields         []string          `yaml:"fields"`
 	Groups         map[string]group  `yaml:"groups"`
 	Rules          []ruleSpec        `yaml:"rules"`
+	NotReferral    []checkSpec       `yaml:"not_referral"`
+	Checks         []checkSpec       `yaml:"checks"`
+	Wide           *wideSpec         `yaml:"wide"`
+}
+
+// A wideSpec is [codec.Wide] as a map file says it.
+type wideSpec struct {
+	Column string            `yaml:"column"`
+	Points []codec.WidePoint `yaml:"points"`
 }
 
 type group struct {
 	Partner string      `yaml:"partner"`
 	In      string      `yaml:"in"`
 	Split   string      `yaml:"split"`
+	All     bool        `yaml:"all"`
+	Names   []string    `yaml:"names"`
 	When    []condition `yaml:"when"`
 	Note    string      `yaml:"note"`
 }
@@ -52,6 +67,17 @@ type condition struct {
 	In      []string `yaml:"in"`
 	Not     []string `yaml:"not"`
 	Present *bool    `yaml:"present"`
+}
+
+// A checkSpec is a condition on the partner's side that no FHIR element holds.
+// Of the entries of not_referral only ID, When and Text are used.
+type checkSpec struct {
+	ID        string      `yaml:"id"`
+	Each      string      `yaml:"each"`
+	When      []condition `yaml:"when"`
+	condition `yaml:",inline"`
+	Severity  string `yaml:"severity"`
+	Text      string `yaml:"text"`
 }
 
 type ruleSpec struct {
@@ -67,6 +93,9 @@ type ruleSpec struct {
 	Table    string      `yaml:"table"`
 	Required bool        `yaml:"required"`
 	Default  string      `yaml:"default"`
+	Min      *float64    `yaml:"min"`
+	Max      *float64    `yaml:"max"`
+	Sum      []string    `yaml:"sum"`
 	When     []condition `yaml:"when"`
 	Loss     string      `yaml:"loss"`
 	Note     string      `yaml:"note"`
@@ -77,6 +106,9 @@ func (r *ruleSpec) paths() []string {
 	if r.Partner != "" {
 		return []string{r.Partner}
 	}
+	if len(r.Sources) == 0 && len(r.Sum) > 0 {
+		return r.Sum
+	}
 	return r.Sources
 }
 
@@ -86,6 +118,7 @@ type tableSpec struct {
 	System     string     `yaml:"system"`
 	IgnoreCase bool       `yaml:"ignore_case"`
 	Open       bool       `yaml:"open"`
+	Until      string     `yaml:"until"`
 	Note       string     `yaml:"note"`
 	Rows       []tableRow `yaml:"rows"`
 }

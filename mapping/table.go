@@ -71,6 +71,10 @@ func (t *table) fold(s string) string {
 
 // find returns the row for a partner's value, or the verdict on its absence.
 func (t *table) find(s string) (*tableRow, verdict) {
+	if t.spec.Until != "" {
+		s, _, _ = strings.Cut(s, t.spec.Until)
+		s = strings.TrimSpace(s)
+	}
 	row := t.byText[s]
 	if row == nil {
 		row = t.byText[t.fold(s)]

@@ -1,6 +1,7 @@
 package mapping
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 
@@ -100,7 +101,7 @@ func (n *tnode) collect(steps []fstep, out *[]mark) {
 			*out = append(*out, mark{steps: steps, text: r.constText + ": ", prefix: true})
 		case r.spec.Type == "prefixed":
 			*out = append(*out, mark{steps: steps, text: r.constText, prefix: true})
-		case r.conv.object && r.table.spec.System != "":
+		case r.conv.object && r.table.spec.System != "" && !r.table.spec.Open && r.dir == inward|outward:
 			*out = append(*out, mark{steps: append(steps[:len(steps):len(steps)], fstep{key: "system"}), text: r.table.spec.System})
 		}
 	}
@@ -159,39 +160,49 @@ func (n *tnode) recognised(v fhir.Value) bool {
 // items returns the elements of an array that belong to a [*] element: those
 // that bear its marks and that no sibling claims.
 func (n *tnode) items(array fhir.Value) []fhir.Value {
-	var out []fhir.Value
-	i := -1
+	var out, taken []fhir.Value
+	for _, k := range n.parent.kids {
+		if k.step.positional() {
+			taken = append(taken, k.find(array))
+		}
+	}
 	for v := range array.All() {
-		i++
-		if n.recognised(v) && !n.claimed(v, i) {
+		if n.recognised(v) && !slices.Contains(taken, v) && !n.claimed(v) {
 			out = append(out, v)
 		}
 	}
 	return out
 }
 
-func (n *tnode) claimed(v fhir.Value, i int) bool {
-	for _, k := range n.parent.kids {
-		switch {
-		case k == n:
-		case k.step.positional():
-			if strconv.Itoa(i) == k.step.slot {
-				return true
-			}
-		case len(k.marks) > len(n.marks) && k.recognised(v):
-			return true
-		}
-	}
-	return false
+// claimed reports whether a sibling with more marks recognises the element.
+func (n *tnode) claimed(v fhir.Value) bool {
+	return slices.ContainsFunc(n.parent.kids, func(k *tnode) bool {
+		return k != n && len(k.marks) > len(n.marks) && k.recognised(v)
+	})
 }
 
 // find returns the array's element for a position or a name.
 func (n *tnode) find(array fhir.Value) fhir.Value {
 	if n.step.positional() {
-		return nth(array, n.step.slot)
+		return n.nth(array)
 	}
 	for v := range array.All() {
 		if n.recognised(v) {
+			return v
+		}
+	}
+	return fhir.Value{}
+}
+
+// nth returns the array's element at the position of n. Elements that bear the
+// marks of a named one are not counted.
+func (n *tnode) nth(array fhir.Value) fhir.Value {
+	at, _ := strconv.Atoi(n.step.slot) // one or two digits
+	for v := range array.All() {
+		if slices.ContainsFunc(n.parent.kids, func(k *tnode) bool { return len(k.marks) > 0 && k.recognised(v) }) {
+			continue
+		}
+		if at--; at < 0 {
 			return v
 		}
 	}

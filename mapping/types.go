@@ -1,6 +1,10 @@
 package mapping
 
 import (
+	"errors"
+	"fmt"
+	"math"
+	"strconv"
 	"strings"
 
 	"trellis.example/fhir"
@@ -48,14 +52,16 @@ func typeSpecs() map[string]typeSpec {
 		"raw":             rawType,
 		"code":            codeType,
 		"coding":          codingType,
-		"boolean":         literal(checkBoolean),
-		"integer":         literal(checkInteger),
-		"decimal":         literal(checkDecimal),
+		"boolean":         number(checkBoolean),
+		"integer":         number(checkInteger),
+		"decimal":         number(checkDecimal),
 		"date":            plain(checkDate),
 		"ukdate":          twoWay(ukDateIn, ukDateOut),
 		"ukdatetime":      twoWay(ukDateTimeIn, ukDateTimeOut),
 		"ukdateorpartial": twoWay(ukPartialIn, ukPartialOut),
 		"datetime":        plain(checkDateTime),
+		"dateoruk":        twoWay(dateOrUKIn, sameDate),
+		"datetimeoruk":    twoWay(dateTimeOrUKIn, sameDateTime),
 		"instant":         plain(checkInstant),
 		"datepart":        datePart,
 		"time":            twoWay(timeIn, timeOut),
@@ -66,13 +72,19 @@ func typeSpecs() map[string]typeSpec {
 		"phone":           plain(checkPhone),
 		"email":           plain(checkEmail),
 		"digits":          plain(checkDigits),
+		"ods":             plain(checkODS),
+		"snomed":          plain(checkSNOMED),
 		"uri":             plain(checkURI),
 	}
 }
 
-// plain is a type whose FHIR form is a string that is also the partner's.
+// plain is a type whose FHIR form is a string that is also the partner's. What
+// the type would refuse from the partner it does not write either.
 func plain(check func(string) (string, *problem)) typeSpec {
-	return twoWay(check, func(s string) (string, bool) { return s, s != "" })
+	return twoWay(check, func(s string) (string, bool) {
+		_, p := check(s)
+		return s, p == nil && s != ""
+	})
 }
 
 // inOnly is a type that cannot be inverted.
@@ -100,9 +112,17 @@ func twoWay(in func(string) (string, *problem), out func(string) (string, bool))
 	}
 }
 
-// literal is a type whose FHIR form is a JSON number or boolean.
-func literal(check func(string) (string, *problem)) typeSpec {
-	return func(*rule) (converter, error) {
+// number is a type whose FHIR form is a JSON number or boolean, within the
+// rule's limits; with a table, the one that the table says.
+func number(check func(string) (string, *problem)) typeSpec {
+	return func(r *rule) (converter, error) {
+		check, err := limited(check, r.spec)
+		if err != nil {
+			return converter{}, err
+		}
+		if r.table != nil {
+			return tableNumber(r.table, check)
+		}
 		return converter{
 			in: func(dst []byte, s string) ([]byte, verdict) {
 				v, p := check(s)
@@ -111,10 +131,65 @@ func literal(check func(string) (string, *problem)) typeSpec {
 				}
 				return append(dst, v...), verdict{}
 			},
-			out:     func(v fhir.Value) (string, bool) { return v.Text(), v.Exists() },
+			out: func(v fhir.Value) (string, bool) {
+				_, p := check(v.Text())
+				return v.Text(), p == nil
+			},
 			literal: true,
 		}, nil
 	}
+}
+
+// tableNumber is a number or boolean of the rule's table.
+func tableNumber(t *table, check func(string) (string, *problem)) (converter, error) {
+	for _, row := range t.spec.Rows {
+		if v, p := check(row.Code); p != nil || v != row.Code {
+			return converter{}, fmt.Errorf("table %s: a row's code is not of the rule's type", t.spec.ID)
+		}
+	}
+	return converter{
+		in: func(dst []byte, s string) ([]byte, verdict) {
+			row, v := t.find(s)
+			if row == nil {
+				return dst, v
+			}
+			return append(dst, row.Code...), v
+		},
+		out: func(v fhir.Value) (string, bool) { return t.back(t.spec.System, v.Text()) },
+	}, nil
+}
+
+// limited adds the rule's min and max to the check of a number.
+func limited(check func(string) (string, *problem), s *ruleSpec) (func(string) (string, *problem), error) {
+	if s == nil || s.Min == nil && s.Max == nil {
+		return check, nil
+	}
+	low, high := math.Inf(-1), math.Inf(1)
+	want := problem{code: fhir.BadValue, want: "expected a number"}
+	if s.Type == "integer" {
+		want.want = "expected a whole number"
+	}
+	if s.Min != nil {
+		low = *s.Min
+		want.want += " from " + strconv.FormatFloat(low, 'f', -1, 64)
+	}
+	if s.Max != nil {
+		high = *s.Max
+		want.want += " to " + strconv.FormatFloat(high, 'f', -1, 64)
+	}
+	if low > high {
+		return nil, errors.New("min is above max")
+	}
+	return func(s string) (string, *problem) {
+		v, p := check(s)
+		if p != nil {
+			return v, p
+		}
+		if n, err := strconv.ParseFloat(v, 64); err != nil || n < low || n > high {
+			return "", &want
+		}
+		return v, nil
+	}, nil
 }
 
 var (

@@ -19,6 +19,8 @@ var (
 	wantTime       = problem{fhir.BadValue, "expected a time of day: hh:mm or hh:mm:ss"}
 	wantUKPartial  = problem{fhir.BadValue, "expected a date that exists, as dd/mm/yyyy, mm/yyyy or yyyy"}
 	wantUKDateTime = problem{fhir.BadValue, "expected a date and time that exist, as dd/mm/yyyy hh:mm"}
+	wantDateOrUK   = problem{fhir.BadValue, "expected a date that exists, as yyyy-mm-dd or dd/mm/yyyy"}
+	wantTimeOrUK   = problem{fhir.BadValue, "expected a date and time that exist, as yyyy-mm-ddThh:mm:ss+00:00 or dd/mm/yyyy hh:mm"}
 	wantHL7Date    = problem{fhir.BadValue, "expected a date: yyyy, yyyymm or yyyymmdd"}
 	wantHL7Time    = problem{fhir.BadValue, "expected a time stamp: yyyymmddhhmm[ss[.s]][+zzzz], or fewer digits of the date"}
 	noSuchTime     = problem{fhir.BadValue, "this local time does not exist: the clocks go forward; send it with its offset, as in +01:00"}
@@ -138,6 +140,45 @@ func timeOut(s string) (string, bool) {
 	if len(s) == 8 {
 		s = strings.TrimSuffix(s, ":00")
 	}
+	return s, p == nil
+}
+
+// dateOrUKIn reads a date as a form or as a spreadsheet has it.
+func dateOrUKIn(s string) (string, *problem) {
+	if d, p := checkDate(s); p == nil {
+		return d, nil
+	}
+	if d, p := ukDateIn(s); p == nil {
+		return d, nil
+	}
+	return "", &wantDateOrUK
+}
+
+func sameDate(s string) (string, bool) {
+	_, p := checkDate(s)
+	return s, p == nil
+}
+
+// dateTimeOrUKIn reads a date and time as a form or as a spreadsheet has it,
+// and the date without a time.
+func dateTimeOrUKIn(s string) (string, *problem) {
+	if d, p := checkDateTime(s); p == nil {
+		return d, nil
+	}
+	switch d, p := ukDateTimeIn(s); p {
+	case nil:
+		return d, nil
+	case &noSuchTime, &twoTimes:
+		return "", p
+	}
+	if d, p := ukDateIn(s); p == nil {
+		return d, nil
+	}
+	return "", &wantTimeOrUK
+}
+
+func sameDateTime(s string) (string, bool) {
+	_, p := checkDateTime(s)
 	return s, p == nil
 }
 

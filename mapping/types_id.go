@@ -14,6 +14,8 @@ var (
 	wantPhone     = problem{fhir.BadValue, "expected a telephone number of 3 to 15 digits"}
 	wantEmail     = problem{fhir.BadValue, "expected an e-mail address such as name@host.example"}
 	wantDigits    = problem{fhir.BadValue, "expected digits only"}
+	wantODS       = problem{fhir.BadValue, "expected an ODS code: 3 to 12 letters and digits"}
+	wantSNOMED    = problem{fhir.BadValue, "expected a SNOMED CT identifier: 6 to 18 digits with a valid check digit"}
 	wantURI       = problem{fhir.BadValue, "expected an absolute URI"}
 )
 
@@ -78,6 +80,27 @@ func checkEmail(s string) (string, *problem) {
 func checkDigits(s string) (string, *problem) {
 	if !isDigits(s) {
 		return "", &wantDigits
+	}
+	return s, nil
+}
+
+// checkODS returns the code of an organisation in upper case.
+func checkODS(s string) (string, *problem) {
+	s = strings.ToUpper(s)
+	for i := range len(s) {
+		if c := s[i]; (c < 'A' || c > 'Z') && (c < '0' || c > '9') {
+			return "", &wantODS
+		}
+	}
+	if len(s) < 3 || len(s) > 12 {
+		return "", &wantODS
+	}
+	return s, nil
+}
+
+func checkSNOMED(s string) (string, *problem) {
+	if !fhir.SNOMED(s) {
+		return "", &wantSNOMED
 	}
 	return s, nil
 }

@@ -27,12 +27,58 @@ type Shape struct {
 	Fields []string
 	// Required are those that a document must have a place for.
 	Required []string
+	// Wide is set for files whose rows may hold several points of time.
+	Wide *Wide
 	// Record is the path whose elements are the records of a document that
 	// holds many; "" when the document is one record.
 	Record string
 	// Namespaces are the XML namespaces of the format by the prefix that paths
 	// write; "" is that of names without a prefix. Nil takes any namespace.
 	Namespaces map[string]string
+}
+
+// A Wide says that one row of a file may hold several points of time, in columns
+// with a prefix each, and is then one record for each point.
+type Wide struct {
+	// Column is the field that says which point a record is.
+	Column string
+	// Points are the prefixes and what Column then holds.
+	Points []WidePoint
+}
+
+// A WidePoint is a prefix of columns ("baseline_") and the point of time that
+// it stands for ("Baseline").
+type WidePoint struct {
+	Prefix string `yaml:"prefix"`
+	Value  string `yaml:"value"`
+}
+
+// Names are the names that a field's column may have.
+func (s Shape) Names(field string) []string {
+	names := []string{field}
+	if s.Wide == nil || field == s.Wide.Column {
+		return names
+	}
+	for _, p := range s.Wide.Points {
+		names = append(names, p.Prefix+field)
+	}
+	return names
+}
+
+// Told reports whether a field's value is told by the columns that are there:
+// the point of time is, where some column bears its prefix.
+func (s Shape) Told(field string, there func(name string) bool) bool {
+	if s.Wide == nil || field != s.Wide.Column {
+		return false
+	}
+	for _, f := range s.Fields {
+		for _, n := range s.Names(f)[1:] {
+			if there(n) {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // A Syntax reads and writes the records of one kind of document. It is
@@ -82,6 +128,9 @@ type Doc struct {
 	// Row is the 1-based number of the record in a batch file, header excluded,
 	// or 0.
 	Row int
+	// Prefix stands before the names of the columns that have an ordinal, as the
+	// sender wrote them ([Wide]).
+	Prefix string
 	// Positional says that children are named "1", "2", … and that a node
 	// with only a first child is the same as that child (HL7 v2: PID-7 is
 	// PID-7.1 is PID-7.1.1).
@@ -130,7 +179,7 @@ func (d *Doc) Clear() {
 // Reset empties the record and keeps its memory.
 func (d *Doc) Reset() {
 	d.nodes = append(d.nodes[:0], node{parent: None, first: None, last: None, next: None})
-	d.Row = 0
+	d.Row, d.Prefix = 0, ""
 }
 
 // Len returns the number of nodes; IDs are below it.

@@ -57,6 +57,9 @@ func (Syntax) AppendPlace(dst []byte, d *codec.Doc, at codec.ID, rest []codec.St
 	} else if len(rest) > 0 {
 		name = rest[0].Name
 	}
+	if at != codec.Root && d.Ordinal(at) > 0 {
+		name = d.Prefix + name // the column as the sender wrote it
+	}
 	if d.Row == 0 {
 		return append(dst, name...)
 	}

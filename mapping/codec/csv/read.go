@@ -26,6 +26,9 @@ func (Syntax) Read(r io.Reader, shape codec.Shape, yield func(*codec.Doc, []fhir
 	if !f.header() {
 		return f.issues
 	}
+	if shape.Wide != nil {
+		yield = melt(shape.Wide, yield)
+	}
 	f.rows(yield)
 	return f.issues
 }
@@ -84,7 +87,9 @@ func (f *file) header() bool {
 	}
 	known := make(map[string]string, len(f.shape.Fields))
 	for _, name := range f.shape.Fields {
-		known[plainName(name)] = name
+		for _, n := range f.shape.Names(name) {
+			known[plainName(n)] = n
+		}
 	}
 	column := map[string]int{}
 	for i, c := range cells {
@@ -96,7 +101,8 @@ func (f *file) header() bool {
 		column[name] = i + 1
 	}
 	for _, name := range f.shape.Required {
-		if column[plainName(name)] == 0 {
+		there := func(n string) bool { return column[plainName(n)] > 0 }
+		if !slices.ContainsFunc(f.shape.Names(name), there) && !f.shape.Told(name, there) {
 			f.fault(fhir.SeverityError, fhir.Required, "header, "+name, "the column is missing: expected a header row with comma-separated column names")
 		}
 	}
