@@ -13,18 +13,26 @@ import (
 // access decides who sees the parts. A referral and all that came with it is
 // shared with the service it is addressed to, once there is a basis for that;
 // what the sender marks as never to be sent on stays the sender's. Without a
-// referral every part is the sender's, as its type has it.
+// referral every part is the sender's, as its type has it; what is based on a
+// referral that stands here is shared with those who see that.
 func (in *Intake) access(ctx context.Context, s Submission, p *plan) ([]fhir.Issue, error) {
 	parties, issues, err := in.receivers(ctx, s, p)
 	if err != nil {
 		return nil, err
 	}
 	p.access = auth.NewAccess(s.Sender.Owner(), parties...)
+	beside, more, err := in.beside(ctx, s, p)
+	if err != nil {
+		return nil, err
+	}
+	issues = append(issues, more...)
 	for i := range p.parts {
 		part := &p.parts[i]
 		switch {
-		case p.referral < 0:
+		case p.referral < 0 && restricted(part.res.Root()):
 			part.access = s.Sender.Access(part.key.Type)
+		case p.referral < 0:
+			part.access = s.Sender.Access(part.key.Type, beside...)
 		case restricted(part.res.Root()):
 			part.access = auth.NewAccess(s.Sender.Owner())
 		default:
@@ -32,6 +40,20 @@ func (in *Intake) access(ctx context.Context, s Submission, p *plan) ([]fhir.Iss
 		}
 	}
 	return issues, nil
+}
+
+// beside returns the parties of the referral that a document without one is based
+// on: they see what came of it.
+func (in *Intake) beside(ctx context.Context, s Submission, p *plan) ([]string, []fhir.Issue, error) {
+	if p.referral >= 0 || s.Sender.Sandbox() {
+		return nil, nil, nil
+	}
+	a, issues, err := in.about(ctx, s, p)
+	if a == nil || err != nil {
+		return nil, issues, err
+	}
+	p.access = auth.NewAccess(s.Sender.Owner(), a.Parties...) // of its Provenance
+	return a.Parties, issues, nil
 }
 
 // receivers returns the parties that the referral is shared with.

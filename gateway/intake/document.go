@@ -27,7 +27,36 @@ const (
 // not there, is nobody's.
 func (in *Intake) MaySend(s Sender, format string) bool {
 	f, ok := in.Formats(format)
-	return ok && s.Allow("create", "ServiceRequest") && slices.Contains(f.Info().Senders, string(s.Role))
+	return ok && slices.Contains(f.Info().Senders, string(s.Role)) &&
+		slices.ContainsFunc(brought, func(typ string) bool { return s.Allow("create", typ) })
+}
+
+// brought are the types of which a document brings at least one: a referral,
+// outcomes of one, or the questionnaire for them.
+var brought = []string{"ServiceRequest", "QuestionnaireResponse", "Observation", "Questionnaire"}
+
+// definitions are the types by which other documents are judged.
+var definitions = []string{"ActivityDefinition", "CodeSystem", "ConceptMap", "Library", "Measure", "PlanDefinition", "Questionnaire",
+	"SearchParameter", "StructureDefinition", "StructureMap", "ValueSet"}
+
+// mayBring refuses what the sender's role and scopes do not let it bring. The
+// parts of a referral come with it, as its format has them; where there is none,
+// and for definitions, every type is judged by itself.
+func mayBring(s Sender, b fhir.Resource) error {
+	refers := false
+	for _, e := range b.Entries() {
+		refers = refers || e.Type() == "ServiceRequest"
+	}
+	for _, e := range b.Entries() {
+		typ := e.Type()
+		if refers && typ != "ServiceRequest" && !slices.Contains(definitions, typ) {
+			continue
+		}
+		if err := s.Require("create", typ); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // NotYourFormat refuses a format that the caller's role does not send.
@@ -226,8 +255,10 @@ func (in *Intake) submission(s Sender, f mapping.Format, rec mapping.Record, o s
 		return sub, nil
 	}
 	b, err := fhir.DecodeLimit(rec.Bundle, transactionLimit)
-	sub.Bundle = b
-	return sub, err
+	if sub.Bundle = b; err != nil {
+		return sub, err
+	}
+	return sub, mayBring(s, b)
 }
 
 // refused reports that reading already refused the record.

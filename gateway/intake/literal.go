@@ -16,10 +16,9 @@ const (
 	literalTargets = 200 // different resources that are looked up
 )
 
-// literal judges the references of a document that is FHIR already: what only a
-// server that resolves searches could follow, and what names this server, or an
-// OID, without a target. References by "Type/id" and urn:uuid are judged for
-// every format.
+// literal judges the references of a document that is FHIR already: what
+// names this server, or an OID, without a target. References by "Type/id",
+// urn:uuid and searches are judged for every format.
 func (in *Intake) literal(ctx context.Context, sub Submission, publicURL string) (Submission, error) {
 	sub.CheckRefs = true
 	l := literals{in: in, sub: sub, base: publicURL + "/fhir", good: map[string]bool{}}
@@ -52,8 +51,6 @@ func (l *literals) check(ctx context.Context, typ string, v fhir.Value) error {
 		ref, ok := fhir.ParseReference(v.Text())
 		switch {
 		case !ok: // the validator has named the fault
-		case ref.Kind == fhir.RefConditional:
-			l.fault(v, fhir.NotSupported, "conditional-reference", "conditional references are not resolved here; refer to a resource of this Bundle by its fullUrl, or to one stored here by its type and id")
 		default:
 			good, err := l.known(ctx, typ, ref)
 			if failed = err; err == nil && !good {

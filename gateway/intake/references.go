@@ -20,14 +20,18 @@ type references struct {
 	in     *Intake
 	s      Submission
 	keys   map[string]store.Key
+	typ    string          // of the resource being checked
 	seen   map[string]bool // references looked up, and whether they are good
 	issues []fhir.Issue
 }
 
 // check refuses what points into the bundle without being there and, when the
 // submission asks for it, what the sender cannot see here.
+//
+// A reference by search becomes one to what it finds.
 func (r *references) check(ctx context.Context, v fhir.Value) error {
 	var failed error
+	r.typ = v.Get("resourceType").Text()
 	fhir.EachReference(v, func(ref fhir.Value) {
 		if failed != nil || len(r.issues) >= maxDangling {
 			return
@@ -36,9 +40,7 @@ func (r *references) check(ctx context.Context, v fhir.Value) error {
 		if failed = err; good || err != nil {
 			return
 		}
-		at := ref.Path()
-		r.issues = append(r.issues, fhir.Issue{Code: fhir.BusinessRule, Rule: "reference-exists", Expression: at, Source: place(r.s.Places, at),
-			Text: "the reference has no target; expected a resource of this Bundle or one stored here"})
+		r.issues = append(r.issues, dangling(ref.Path(), r.s))
 	})
 	return failed
 }
@@ -62,7 +64,13 @@ func (r *references) lookUp(ctx context.Context, text string) (bool, error) {
 		return true, nil // the validator has named the fault
 	case ref.Kind == fhir.RefURN:
 		return !strings.HasPrefix(text, "urn:uuid:"), nil
-	case ref.Kind != fhir.RefRelative || !r.s.CheckRefs || r.s.Sender.Sandbox():
+	case ref.Kind == fhir.RefConditional && len(r.seen) < maxReferences:
+		k, found, err := r.in.conditional(ctx, r.s.Sender, r.typ, ref)
+		if found {
+			r.keys[strings.Clone(text)] = k
+		}
+		return found, err
+	case ref.Kind != fhir.RefRelative && ref.Kind != fhir.RefConditional || ref.Kind == fhir.RefRelative && !r.s.CheckRefs || r.s.Sender.Sandbox():
 		return true, nil
 	case len(r.seen) >= maxReferences:
 		return false, fhir.Errorf(fhir.TooCostly, "a document may refer to at most %d resources that stand here", maxReferences)
