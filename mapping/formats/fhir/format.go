@@ -1,5 +1,6 @@
-// Package fhir is the format fhir: a ServiceRequest, or a Bundle of type
-// transaction, batch or collection, as a partner that speaks FHIR sends it.
+// Package fhir is the format fhir: a ServiceRequest, a QuestionnaireResponse of
+// an outcome tool, or a Bundle of type transaction, batch or collection that
+// holds one, as a partner that speaks FHIR sends it.
 // Nothing is mapped and there are no losses: a transaction whose resources have
 // no id passes byte for byte. Otherwise only the envelope is made anew: ids give
 // way to fullUrls and references between the entries follow; every other value
@@ -30,7 +31,7 @@ const (
 
 // Info describes the format.
 func (Format) Info() mapping.Info {
-	return mapping.Info{ID: "fhir", Version: version, Partner: "FHIR R4 referral: ServiceRequest, or Bundle of type transaction, batch or collection",
+	return mapping.Info{ID: "fhir", Version: version, Partner: "FHIR R4: ServiceRequest, QuestionnaireResponse, or Bundle of type transaction, batch or collection",
 		PartnerVersion: "4.0.1", Status: "active", In: true, Out: true, MediaTypes: []string{"application/fhir+json", "application/json"}, Receipt: "fhir",
 		Senders: []string{"gp-practice", "pharmacy", "health-care-assistant", "social-care", "police", "hospital-discharge", "local-agency", "multi-disciplinary-team",
 			"person", "link-worker", "service-manager", "community-provider", "outcome-tool", "importer", "sandbox"}}
@@ -53,7 +54,7 @@ func (f Format) ReadStream(r io.Reader, yield func(mapping.Record) bool) []fhir.
 
 // Read wraps a single resource in a transaction Bundle, or passes a Bundle on
 // as the package says. The record's key is the first ServiceRequest's first
-// identifier.
+// identifier, else the QuestionnaireResponse's.
 func (f Format) Read(doc []byte) mapping.Result { return f.read(slices.Clone(doc)) }
 
 func (Format) read(doc []byte) mapping.Result {
@@ -65,12 +66,12 @@ func (Format) read(doc []byte) mapping.Result {
 	}
 	rec := mapping.Record{Key: key(res)}
 	switch res.Type() {
-	case "ServiceRequest":
+	case "ServiceRequest", "QuestionnaireResponse":
 		rec.Bundle = wrap([]entry{{resource: res.Root()}}, rec.Key, doc)
 	case "Bundle":
 		rec.Bundle, rec.Faults = bundle(res, rec.Key, doc)
 	default:
-		rec.Faults = []fhir.Issue{issue(fhir.NotSupported, "Resource", "expected a ServiceRequest, or a Bundle that holds one")}
+		rec.Faults = []fhir.Issue{issue(fhir.NotSupported, "Resource", "expected a ServiceRequest, a QuestionnaireResponse, or a Bundle that holds one")}
 	}
 	out.Records = []mapping.Record{rec}
 	return out
@@ -103,14 +104,14 @@ func bundle(res fhir.Resource, key string, doc []byte) ([]byte, []fhir.Issue) {
 		case method != "" && method != "POST":
 			faults = append(faults, issue(fhir.NotSupported, where+".request.method", "expected POST: a referral Bundle only creates"))
 		}
-		referral = referral || r.Get("resourceType").Text() == "ServiceRequest"
+		referral = referral || carries(r.Get("resourceType").Text())
 		plain = plain && method == "POST" && e.Get("fullUrl").Text() != "" && !r.Get("id").Exists()
 		entries = append(entries, entry{e.Get("fullUrl").Text(), r})
 		i++
 	}
 	switch {
 	case !referral:
-		faults = append(faults, issue(fhir.Required, "Bundle.entry", "expected an entry with a ServiceRequest"))
+		faults = append(faults, issue(fhir.Required, "Bundle.entry", "expected an entry with a ServiceRequest or a QuestionnaireResponse"))
 	case len(faults) == 0 && plain:
 		return doc, nil
 	}
@@ -119,6 +120,10 @@ func bundle(res fhir.Resource, key string, doc []byte) ([]byte, []fhir.Issue) {
 	}
 	return relink(res, entries, key, doc)
 }
+
+// carries reports a type that a record is about: a referral, or answers that an
+// outcome tool sends.
+func carries(typ string) bool { return typ == "ServiceRequest" || typ == "QuestionnaireResponse" }
 
 // relink turns references by "Type/id" between the entries into references by
 // fullUrl, and wraps the result.
@@ -201,15 +206,29 @@ func appendWithoutID(b []byte, r fhir.Value) []byte {
 	return append(b, '}')
 }
 
-// key is the first ServiceRequest's first identifier value.
+// key is the first ServiceRequest's first identifier value; where there is none,
+// that of the first QuestionnaireResponse.
 func key(res fhir.Resource) string {
-	if res.Type() == "ServiceRequest" {
-		return res.Root().At("identifier", 0, "value").Text()
+	if res.Type() != "Bundle" {
+		return identifier(res.Root())
 	}
 	for e := range res.Root().Get("entry").All() {
 		if r := e.Get("resource"); r.Get("resourceType").Text() == "ServiceRequest" {
-			return r.At("identifier", 0, "value").Text()
+			return identifier(r)
 		}
+	}
+	for e := range res.Root().Get("entry").All() {
+		if r := e.Get("resource"); r.Get("resourceType").Text() == "QuestionnaireResponse" {
+			return identifier(r)
+		}
+	}
+	return ""
+}
+
+// identifier is a resource's first identifier; a QuestionnaireResponse has one.
+func identifier(r fhir.Value) string {
+	for id := range r.Get("identifier").Items() {
+		return id.Get("value").Text()
 	}
 	return ""
 }

@@ -18,6 +18,8 @@ func TestRead(t *testing.T) {
 		{name: "id off", in: `{"resourceType":"ServiceRequest","id":"a","status":"active"}`, want: `"resource":{"resourceType":"ServiceRequest","status":"active"}`},
 		{name: "references follow", in: `{"resourceType":"Bundle","type":"collection","entry":[{"resource":{"resourceType":"ServiceRequest","subject":{"reference":"Patient/p"},"requester":{"reference":"Practitioner/other"}}},{"fullUrl":"https://gp.example/Patient/p","resource":{"resourceType":"Patient","id":"p"}}]}`,
 			want: `"subject":{"reference":"https://gp.example/Patient/p"},"requester":{"reference":"Practitioner/other"}`},
+		{name: "answers", in: `{"resourceType":"QuestionnaireResponse","identifier":{"value":"Q1"},"status":"completed"}`, want: `"url":"QuestionnaireResponse"`},
+		{name: "answers in a batch", in: `{"resourceType":"Bundle","type":"batch","entry":[{"resource":{"resourceType":"QuestionnaireResponse","status":"completed"}}]}`, want: `"url":"QuestionnaireResponse"`},
 		{name: "other type", in: `{"resourceType":"Patient"}`, fault: "ServiceRequest"},
 		{name: "history", in: `{"resourceType":"Bundle","type":"history"}`, fault: "transaction"},
 		{name: "no referral", in: `{"resourceType":"Bundle","type":"batch","entry":[{"resource":{"resourceType":"Patient"}}]}`, fault: "ServiceRequest"},
@@ -67,6 +69,21 @@ func TestWrite(t *testing.T) {
 	}
 	if w := (Format{}).Write([]byte("no")); w.Document != "" || len(w.Faults) == 0 {
 		t.Errorf("Write accepted what is no resource: %+v", w)
+	}
+}
+
+// TestKey: by what a record is known.
+func TestKey(t *testing.T) {
+	const answers, sr = `{"resourceType":"QuestionnaireResponse","identifier":{"value":"Q1"}}`, `{"resourceType":"ServiceRequest","identifier":[{"value":"R1"}]}`
+	for in, want := range map[string]string{
+		answers: "Q1",
+		`{"resourceType":"Bundle","type":"batch","entry":[{"resource":` + answers + `}]}`:                         "Q1",
+		`{"resourceType":"Bundle","type":"batch","entry":[{"resource":` + answers + `},{"resource":` + sr + `}]}`: "R1",
+		`{"resourceType":"ServiceRequest"}`: "",
+	} {
+		if got := (Format{}).Read([]byte(in)).Records[0].Key; got != want {
+			t.Errorf("%s: key %q, want %q", in, got, want)
+		}
 	}
 }
 
