@@ -80,8 +80,8 @@ func (c *compiler) checkShape(r *rule, where string) {
 		c.errorf("%s: type reference needs fhir and an instance in value, and no partner", where)
 	case r.link && (r.constText == "" || !hasSource || s.FHIR == ""):
 		c.errorf("%s: type link needs partner, fhir and an instance in value", where)
-	case len(s.Sum) > 0 && (s.Type != "integer" || len(s.paths()) > 1 && r.dir != inward):
-		c.errorf("%s: a sum is an integer, and one without a partner's field cannot be written: say dir: in and why", where)
+	case len(s.Sum) > 0 && (s.Type != "integer" && s.Table == "" || len(s.paths()) > 1 && r.dir != inward):
+		c.errorf("%s: a sum is an integer or is looked up in a table, and one without a partner's field cannot be written: say dir: in and why", where)
 	case (s.Min != nil || s.Max != nil) && s.Type != "integer" && s.Type != "decimal":
 		c.errorf("%s: min and max need type integer or decimal", where)
 	case r.isConst && hasSource && s.FHIR != "":
@@ -109,7 +109,12 @@ func (c *compiler) converter(r *rule, where string, types map[string]typeSpec) {
 	if typ == "" {
 		typ = "text"
 	}
-	conv, err := types[typ](r)
+	spec, ok := types[typ]
+	if !ok {
+		c.errorf("%s: there is no type %s", where, typ)
+		return
+	}
+	conv, err := spec(r)
 	if err != nil {
 		c.errorf("%s: %w", where, err)
 		return

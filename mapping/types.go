@@ -62,6 +62,7 @@ func typeSpecs() map[string]typeSpec {
 		"datetime":        plain(checkDateTime),
 		"dateoruk":        twoWay(dateOrUKIn, sameDate),
 		"datetimeoruk":    twoWay(dateTimeOrUKIn, sameDateTime),
+		"localdatetime":   twoWay(localDateTimeIn, localDateTimeOut),
 		"instant":         plain(checkInstant),
 		"datepart":        datePart,
 		"time":            twoWay(timeIn, timeOut),
