@@ -140,11 +140,12 @@ func apiErrors(e *fhir.Error) []byte {
 			continue
 		}
 		out := object{"status": itoa(e.HTTPStatus()), "code": string(is.Code), "title": http.StatusText(e.HTTPStatus()), "detail": is.Text}
+		elsewhere := is.Source
 		if strings.HasPrefix(is.Source, "/") {
-			out["source"] = object{"pointer": is.Source}
+			out["source"], elsewhere = object{"pointer": is.Source}, ""
 		}
 		meta := object{}
-		for name, v := range map[string]string{"expression": is.Expression, "rule": is.Rule} {
+		for name, v := range map[string]string{"expression": is.Expression, "rule": is.Rule, "source": elsewhere} {
 			if v != "" {
 				meta[name] = v
 			}
