@@ -42,6 +42,7 @@ type backFrame struct {
 	group, parent, n int
 	item             fhir.Value
 	node             codec.ID
+	part             string // what was written of a split list
 }
 
 // listKey names the elements that a [*] of the map has in one array.
@@ -272,7 +273,7 @@ func (b *back) is(inst *instance, r fhir.Value) bool {
 // the document feeds nothing into it.
 func (n *tnode) optional() bool {
 	for p := n.parent; p != nil && p.parent != nil; p = p.parent {
-		if p.fed {
+		if p.fed && !p.array { // of an array each element is there by itself
 			return true
 		}
 	}

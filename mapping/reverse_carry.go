@@ -163,13 +163,13 @@ func (b *back) put(r *rule, f int, text string) string {
 		f = b.frames[f].parent
 	}
 	if sep := b.m.groups[b.frames[f].group].split; sep != "" && len(s.rest) == 0 {
-		return b.part(f, sep, text)
+		return b.part(r, f, sep, text)
 	}
 	id := b.d.Make(b.node(f), s.rest)
 	switch old := b.d.Text(id); {
 	case old == "":
 		b.d.Set(id, text, kindOf(r))
-	case old != text:
+	case old != text && !sameFHIR(r, old, text):
 		return "another value already stands in the partner's field"
 	}
 	return ""
@@ -183,19 +183,22 @@ func kindOf(r *rule) codec.Kind {
 }
 
 // part adds a part to a split list; a frame has one part.
-func (b *back) part(f int, sep, text string) string {
+func (b *back) part(r *rule, f int, sep, text string) string {
 	if strings.Contains(text, sep) || strings.TrimSpace(text) != text {
 		return "the value holds the separator of the partner's list"
 	}
 	if b.frames[f].node != codec.None {
-		return "" // another rule wrote this part: the first form wins
+		if old := b.frames[f].part; old != text && !sameFHIR(r, old, text) {
+			return "the same part of the partner's list is written in another form"
+		}
+		return ""
 	}
-	id := b.d.Make(b.node(b.frames[f].parent), b.m.groups[b.frames[f].group].rest)
+	id, written := b.d.Make(b.node(b.frames[f].parent), b.m.groups[b.frames[f].group].rest), text
 	if old := b.d.Text(id); old != "" {
 		text = old + sep + text
 	}
 	b.d.Set(id, text, codec.Text)
-	b.frames[f].node = id
+	b.frames[f].node, b.frames[f].part = id, written
 	return ""
 }
 
@@ -240,11 +243,33 @@ func (b *back) settle() {
 	}
 }
 
+// asked reports whether a field is required of what is written: one that is so
+// only where another field is there, or is not.
+func (b *back) asked(r *rule, f int) bool {
+	for i := range r.when {
+		c, at := &r.when[i], f
+		if c.present == nil {
+			continue
+		}
+		for range c.up {
+			at = b.frames[at].parent
+		}
+		node := codec.None
+		if b.frames[at].node != codec.None {
+			node = b.d.Find(b.frames[at].node, c.rest)
+		}
+		if there := node != codec.None && !hollow(b.d, node); there != *c.present {
+			return false
+		}
+	}
+	return true
+}
+
 func (b *back) partnerSide(r *rule, f int) {
 	if r.isConst && r.inst == nil {
 		b.put(r, f, r.constText)
 	}
-	if !r.spec.Required || r.dir&outward == 0 || r.drops() {
+	if !r.spec.Required || r.dir&outward == 0 || r.drops() || !b.asked(r, f) {
 		return
 	}
 	s := &r.sources[0]

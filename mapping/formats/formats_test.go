@@ -19,6 +19,13 @@ var update = flag.Bool("update", false, "rewrite the expected half of the cases"
 
 func all(t testing.TB) []Entry {
 	t.Helper()
+	if *only != "" {
+		e, ok, err := Lookup(*only)
+		if err != nil || !ok {
+			t.Fatalf("format %s: %v", *only, err)
+		}
+		return []Entry{e}
+	}
 	list, err := All()
 	if err != nil {
 		t.Fatal(err)
