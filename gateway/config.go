@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"trellis.example/auth"
+	"trellis.example/gateway/directory"
 )
 
 // Config is the gateway's whole configuration. Every field is a flag of
@@ -60,6 +61,13 @@ type Config struct {
 	// TerminologyTokenFile holds the bearer token to send to it.
 	TerminologyURL       string `koanf:"terminology-url" usage:"FHIR base URL of a terminology server to ask about codes that are not held here"`
 	TerminologyTokenFile string `koanf:"terminology-token-file" usage:"file with the bearer token for --terminology-url"`
+	// DirectoryFeeds are Open Referral UK directories to pull from: the stub of
+	// their endpoints, with "v1:" before it for version 1 of the standard.
+	// DirectoryInterval is how often; DirectoryPrivate allows feeds at internal
+	// addresses and over http.
+	DirectoryFeeds    []string      `koanf:"directory-feed" usage:"Open Referral UK directory to pull from: https://host/path, or v1:https://host/path"`
+	DirectoryInterval time.Duration `koanf:"directory-interval" usage:"how often directories are pulled"`
+	DirectoryPrivate  bool          `koanf:"directory-private" usage:"allow directories at internal addresses and over http"`
 	// CORS lists origins whose pages may call the API; "*" is any.
 	CORS []string `koanf:"cors" usage:"origins whose pages may call the API"`
 	// Proxies are addresses or networks of load balancers whose
@@ -84,7 +92,7 @@ type Config struct {
 func Defaults() Config {
 	return Config{
 		Data: "data", Listen: "127.0.0.1:8080", Admin: "127.0.0.1:9090", MLLP: "127.0.0.1:2575",
-		Rate: 20_000, Burst: 20_000, Drain: 20 * time.Second, LogLevel: "info",
+		Rate: 20_000, Burst: 20_000, Drain: 20 * time.Second, LogLevel: "info", DirectoryInterval: 6 * time.Hour,
 	}
 }
 
@@ -106,6 +114,12 @@ func (c Config) Validate() error {
 	}
 	if _, err := c.proxies(); err != nil {
 		bad("%w", err)
+	}
+	if _, err := c.feeds(); err != nil {
+		bad("directory-feed: %w", err)
+	}
+	if c.DirectoryInterval < time.Minute {
+		bad("directory-interval must be a minute or more")
 	}
 	if c.Drain <= 0 {
 		bad("drain must be above 0")
@@ -174,6 +188,20 @@ func (c Config) proxies() ([]netip.Prefix, error) {
 			return nil, errors.New("proxies: want addresses such as 10.0.0.5 or networks such as 10.0.0.0/8")
 		}
 		out = append(out, p)
+	}
+	return out, nil
+}
+
+// feeds reads the directories to pull from.
+func (c Config) feeds() ([]directory.Feed, error) {
+	var out []directory.Feed
+	for _, s := range c.DirectoryFeeds {
+		f, err := directory.ParseFeed(s)
+		if err != nil {
+			return nil, err
+		}
+		f.Private = c.DirectoryPrivate
+		out = append(out, f)
 	}
 	return out, nil
 }

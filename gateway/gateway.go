@@ -21,6 +21,7 @@ import (
 	"trellis.example/gateway/audit"
 	"trellis.example/gateway/bulk"
 	"trellis.example/gateway/delivery"
+	"trellis.example/gateway/directory"
 	"trellis.example/gateway/intake"
 	"trellis.example/gateway/intake/mllp"
 	"trellis.example/gateway/published"
@@ -53,6 +54,7 @@ type Gateway struct {
 	server   *server.Server
 	hl7      *mllp.Server
 	recorder *audit.Recorder
+	puller   *directory.Puller
 	metrics  *prometheus.Registry
 	remote   *terminology.Client // nil: no terminology server
 	exports  *bulk.Exporter
@@ -167,7 +169,7 @@ func (g *Gateway) assemble(ctx context.Context) error {
 	}
 	api, err := rest.New(ctx, rest.Deps{
 		Store: catalogue.Over(g.store), Registry: registry, Recorder: recorder, PublicURL: g.PublicURL, Sandbox: g.cfg.Sandbox, Clock: time.Now, Version: g.cfg.Version,
-		OnWrite: in.Written, OnTransaction: in.Transacted, Profiles: profilesByType(v.Profiles()),
+		OnWrite: in.Written, OnTransaction: in.Transacted, Profiles: profilesByType(v.Profiles()), Messages: messagesTaken(),
 		Validate: func(ctx context.Context, p auth.Principal, r fhir.Resource, asked ...string) []fhir.Issue {
 			return v.Validate(r, by.options(ctx, p, asked...))
 		},
@@ -279,7 +281,8 @@ func (g *Gateway) format(id string) (mapping.Format, bool) {
 }
 
 func (g *Gateway) newServer(v *profiles.Validator, api *rest.API, recorder *audit.Recorder, in *intake.Intake, by *criteria) (err error) {
-	h := handlers{in: in, api: api, url: g.PublicURL}
+	h := handlers{in: in, api: api, url: g.PublicURL, dir: &directory.Taker{In: in, Formats: g.format}}
+	g.puller = &directory.Puller{Taker: h.dir, Store: g.store, Clock: time.Now, Log: g.log}
 	proxies, err := g.cfg.proxies()
 	if err != nil {
 		return err
@@ -294,6 +297,7 @@ func (g *Gateway) newServer(v *profiles.Validator, api *rest.API, recorder *audi
 			return schema.New(definitions.R4(), v.Structures(), schema.Held(v.Terminology()))
 		}),
 		Terminology: terminology.New(terminology.Deps{API: api, Service: v.Terminology(), Remote: g.remote, Stored: by.stored}),
+		Directory:   &directory.Directory{Store: g.store, Formats: g.format, PublicURL: g.PublicURL, Log: g.log},
 		Token:       g.Auth.TokenHandler(), JWKS: g.Auth.JWKSHandler(), SMART: g.Auth.SMARTHandler(),
 		Transaction: api.System(), Message: h.message(), Intake: h.document(), Results: h.results(),
 		Import: bulk.Import(api, api.Store, api.Registry), Export: server.Export{
@@ -314,7 +318,7 @@ func (g *Gateway) Serve(ctx context.Context) error {
 	defer cancel()
 	parts := []func(context.Context) error{
 		func(ctx context.Context) error { return g.server.Serve(ctx, g.public, g.admin) },
-		g.serveMLLP, g.maintain, g.deliver, g.prepareExports,
+		g.serveMLLP, g.maintain, g.deliver, g.prepareExports, g.pullDirectories,
 	}
 	go debug.FreeOSMemory() // what starting took and serving does not need
 	done := make(chan error, len(parts))
@@ -327,6 +331,16 @@ func (g *Gateway) Serve(ctx context.Context) error {
 		cancel() // one that ends ends all
 	}
 	return errors.Join(err, g.Close())
+}
+
+// pullDirectories keeps the directory up to its feeds; without one it waits for
+// the end.
+func (g *Gateway) pullDirectories(ctx context.Context) error {
+	feeds, err := g.cfg.feeds()
+	if err != nil {
+		return err
+	}
+	return g.puller.Keep(ctx, feeds, g.cfg.DirectoryInterval)
 }
 
 // maintain replaces old keys and sweeps what has expired.

@@ -1,12 +1,14 @@
 package gateway
 
 import (
+	"mime"
 	"net/http"
 
 	"github.com/gorilla/mux"
 
 	"trellis.example/fhir"
 	"trellis.example/gateway/audit"
+	"trellis.example/gateway/directory"
 	"trellis.example/gateway/intake"
 	"trellis.example/gateway/rest"
 	"trellis.example/mapping/formats/bars"
@@ -15,6 +17,7 @@ import (
 // handlers joins intake to the HTTP side.
 type handlers struct {
 	in  *intake.Intake
+	dir *directory.Taker
 	api *rest.API
 	url string
 }
@@ -23,6 +26,15 @@ type handlers struct {
 // where consent to the referral is implied unless the document says otherwise.
 func sender(q *rest.Request) intake.Sender {
 	return intake.Sender{Principal: q.Principal, ImpliedConsent: intake.DirectCare(q.Principal.Role)}
+}
+
+// messagesTaken are the definitions of the messages of $process-message.
+func messagesTaken() []string {
+	var urls []string
+	for _, d := range bars.Definitions() {
+		urls = append(urls, d.URL+"|"+bars.Newest())
+	}
+	return urls
 }
 
 func (h handlers) message() *rest.Operation {
@@ -40,6 +52,9 @@ func (h handlers) message() *rest.Operation {
 // address names, and nothing is guessed.
 func (h handlers) document() *rest.Operation {
 	op := h.api.Custom(audit.Execute, "intake", func(q *rest.Request) (rest.Response, error) {
+		if format := mux.Vars(q.Request)["format"]; directory.Handles(format) && q.Request.URL.RawQuery == "" {
+			return response(h.service(q, format))
+		}
 		return response(h.in.Document(q.Request, sender(q), mux.Vars(q.Request)["format"], h.url))
 	})
 	op.Refusal = func(r *http.Request, e *fhir.Error) ([]byte, string) { return h.in.Refusal(mux.Vars(r)["format"], e) }
@@ -52,6 +67,18 @@ func (h handlers) results() http.Handler {
 		vars := mux.Vars(q.Request)
 		return response(h.in.Result(q.Context(), sender(q), vars["format"], vars["digest"]))
 	})
+}
+
+// service takes a service into the directory.
+func (h handlers) service(q *rest.Request, format string) (intake.Answer, error) {
+	if t, _, err := mime.ParseMediaType(q.Request.Header.Get("Content-Type")); err != nil || t != "application/json" {
+		return intake.Answer{}, fhir.StatusErrorf(http.StatusUnsupportedMediaType, fhir.NotSupported, "the Content-Type of this format is application/json")
+	}
+	body, err := rest.Body(q.Request, fhir.MaxResource)
+	if err != nil {
+		return intake.Answer{}, err
+	}
+	return h.dir.Push(q.Request.Context(), sender(q), format, body, h.url)
 }
 
 func response(a intake.Answer, err error) (rest.Response, error) {

@@ -64,6 +64,6 @@ has, maps them to FHIR R4 without silent loss, validates, stores and audits them
 	}
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.AddCommand(newServe(), newDemo(), newClient(), newKey(), newValidate(), newMap(), newBench(),
-		newBackup(), newRestore(), newVerify(), newMigrate(), newReindex(), newCopy(), newImport())
+		newBackup(), newRestore(), newVerify(), newMigrate(), newReindex(), newCopy(), newImport(), newDirectory())
 	return root
 }

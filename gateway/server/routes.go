@@ -28,10 +28,16 @@ const (
 	job     = "{job:[0-9a-f-]{36}}"
 	file    = "{file:[0-9a-z.]{1,32}}"
 	digest  = "{digest:[0-9a-fA-F]{64}}"
+	key     = "{key:[A-Za-z0-9._~:%-]{1,500}}"
 	schema  = "{schema:[A-Za-z0-9.-]{1,128}}"
 	// member is the type searched in a compartment.
 	member = "{member:[A-Z][A-Za-z]+|\\*}"
 )
+
+// openReferral are the addresses of an Open Referral UK directory; what else is
+// asked for below it is refused in its own way.
+var openReferral = [...]string{"", "/", "/services", "/services/" + key, "/organizations", "/organizations/" + key,
+	"/service_at_locations", "/service_at_locations/" + key, "/taxonomies", "/taxonomies/" + key, "/taxonomy_terms", "/taxonomy_terms/" + key}
 
 var compartment = "{type:" + strings.Join(rest.Compartments[:], "|") + "}"
 
@@ -98,7 +104,10 @@ func (s *Server) routes() []route {
 	optional(d.JWKS, d.JWKS != nil, route{path: "/oauth2/jwks", open: true}, get)
 	optional(d.SMART, d.SMART != nil, route{path: "/.well-known/smart-configuration", open: true}, get)
 	optional(d.SMART, d.SMART != nil, route{path: "/fhir/.well-known/smart-configuration", open: true}, get)
-	optional(d.Directory, d.Directory != nil, route{path: "/openreferral/v3", prefix: true, open: true}, get)
+	for _, path := range openReferral {
+		optional(d.Directory, d.Directory != nil, route{path: "/openreferral/v3" + path, open: true}, get)
+	}
+	optional(d.Directory, d.Directory != nil, route{path: "/openreferral/v3/", prefix: true, open: true}, get)
 	optional(d.Schemas, d.Schemas != nil, route{path: "/schemas/", open: true}, get)
 	optional(d.Schemas, d.Schemas != nil, route{path: "/schemas/" + schema, open: true}, get)
 	return all
