@@ -79,7 +79,7 @@ func (c *Contract) Check(doc []byte) []Breach {
 	if !bytes.Equal(res.AppendJSON(nil), c.f.Read(doc).AppendJSON(nil)) {
 		c.breach("same", "", "two readings differ")
 	}
-	docs := c.leaves(doc)
+	docs, _ := c.leaves(doc)
 	c.explained(res)
 	for i, rec := range res.Records {
 		switch {
@@ -108,9 +108,9 @@ type docLeaf struct {
 }
 
 // leaves lists the values of a document, record by record.
-func (c *Contract) leaves(doc []byte) [][]docLeaf {
+func (c *Contract) leaves(doc []byte) ([][]docLeaf, []fhir.Issue) {
 	var out [][]docLeaf
-	c.m.syntax.Read(bytes.NewReader(doc), c.m.shape, func(d *codec.Doc, _ []fhir.Issue) bool {
+	faults := c.m.syntax.Read(bytes.NewReader(doc), c.m.shape, func(d *codec.Doc, _ []fhir.Issue) bool {
 		var list []docLeaf
 		for id := codec.ID(0); d != nil && int(id) < d.Len(); id++ {
 			if text := strings.TrimSpace(d.Text(id)); d.First(id) == codec.None && text != "" {
@@ -120,7 +120,7 @@ func (c *Contract) leaves(doc []byte) [][]docLeaf {
 		out = append(out, list)
 		return true
 	})
-	return out
+	return out, faults
 }
 
 // docPath is the path of a node without the numbers of repeats. In a positional
@@ -173,9 +173,9 @@ func (c *Contract) record(rec Record, in []docLeaf) {
 		c.breach("round", w.Faults[0].Expression, "cannot be written back: "+w.Faults[0].Text)
 		return
 	}
-	back := c.leaves([]byte(w.Document))
+	back, faults := c.leaves([]byte(w.Document))
 	if len(back) != 1 {
-		c.breach("round", "", fmt.Sprintf("%d records were written for one", len(back)))
+		c.breach("round", "", fmt.Sprintf("%d records were written for one %v", len(back), faults))
 		return
 	}
 	c.conserve(rec, w, in, back[0])

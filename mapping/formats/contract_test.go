@@ -1,9 +1,11 @@
 package formats
 
 import (
+	"bytes"
 	"flag"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"testing"
 
 	"trellis.example/mapping"
@@ -29,6 +31,7 @@ func TestContract(t *testing.T) {
 			t.Run("cases", func(t *testing.T) { cases(t, e) })
 			t.Run("promises", func(t *testing.T) { promises(t, e) })
 			t.Run("invented", func(t *testing.T) { invented(t, e) })
+			t.Run("spoiled", func(t *testing.T) { spoiled(t, e) })
 		})
 	}
 }
@@ -125,5 +128,128 @@ func invented(t *testing.T, e Entry) {
 	}
 	if accepted < samples/4 {
 		t.Errorf("only %d of %d invented documents are accepted: %v", accepted, samples, faults)
+	}
+}
+
+// spoiled holds that a document with a mistake in it breaks nothing, and that
+// what stands there shows in no message.
+func spoiled(t *testing.T, e Entry) {
+	const junk = "Zq7Xw9"
+	r := rand.New(rand.NewPCG(3, 4)) //nolint:gosec // the same documents every time
+	c, seen := e.Map.NewContract(e.Format), map[string]bool{}
+	for _, like := range inputs(t, e) {
+		for range samples / 4 {
+			doc, err := c.Mutate(r, like, junk)
+			if err != nil {
+				continue // what cannot be written, such as an element without a name
+			}
+			report(t, seen, doc, c.Check(doc))
+			shows(t, e.Read(doc), junk)
+		}
+	}
+}
+
+// shows fails when a text stands in a message.
+func shows(t *testing.T, res mapping.Result, junk string) {
+	t.Helper()
+	faults, losses := slices.Clone(res.Faults), []mapping.Loss(nil)
+	for _, rec := range res.Records {
+		faults, losses = append(faults, rec.Faults...), append(losses, rec.Losses...)
+	}
+	for _, is := range faults {
+		if strings.Contains(is.Text+is.Source+is.Expression, junk) {
+			t.Errorf("a value shows in the fault of rule %q", is.Rule)
+		}
+	}
+	for _, l := range losses {
+		if strings.Contains(l.Text+l.Source, junk) {
+			t.Errorf("a value shows in the loss of rule %q", l.Rule)
+		}
+	}
+}
+
+// A wrong is a format with a mistake that a map or an engine could make.
+type wrong struct {
+	*mapping.Map
+	read  func(mapping.Result) mapping.Result
+	write func(mapping.Written) mapping.Written
+	input func([]byte) []byte
+}
+
+func (w wrong) Read(doc []byte) mapping.Result {
+	if w.input != nil {
+		doc = w.input(doc)
+	}
+	res := w.Map.Read(doc)
+	if w.read != nil {
+		res = w.read(res)
+	}
+	return res
+}
+
+func (w wrong) Write(resource []byte) mapping.Written {
+	out := w.Map.Write(resource)
+	if w.write != nil {
+		out = w.write(out)
+	}
+	return out
+}
+
+// TestContractFindsMistakes holds that the suite can fail: each of these
+// mistakes is a breach of the promise named.
+func TestContractFindsMistakes(t *testing.T) {
+	if *only != "" {
+		t.Skip("another format was asked for")
+	}
+	e, _, err := Lookup("ppn-csv")
+	if err != nil {
+		t.Fatal(err)
+	}
+	doc := "ppn_reference,force_code,created_datetime,subject_surname,subject_forenames,subject_town,subject_gender,summary\r\nR1,99,02/03/2026 08:00,SAMPLE,Ann,Hartlepool,Female,Lives alone\r\n"
+	edit := func(from, to string) func(mapping.Result) mapping.Result {
+		return func(res mapping.Result) mapping.Result {
+			for i := range res.Records {
+				if b := bytes.Replace(res.Records[i].Bundle, []byte(from), []byte(to), 1); len(res.Records[i].Bundle) > 0 {
+					res.Records[i].Bundle = b
+				}
+			}
+			return res
+		}
+	}
+	cut := func(from, to string) func(mapping.Written) mapping.Written {
+		return func(w mapping.Written) mapping.Written {
+			w.Document = strings.Replace(w.Document, from, to, 1)
+			return w
+		}
+	}
+	noLosses := func(res mapping.Result) mapping.Result {
+		for i := range res.Records {
+			res.Records[i].Losses = nil
+		}
+		return res
+	}
+	tests := []struct {
+		name, promise, doc string
+		f                  wrong
+	}{
+		{"nothing is wrong", "", doc, wrong{}},
+		{"everything is dropped", "conserve", doc, wrong{input: func([]byte) []byte {
+			return []byte("ppn_reference,force_code,created_datetime,subject_surname\nR1,99,02/03/2026 08:00,SAMPLE\n")
+		}}},
+		{"one field is dropped silently", "conserve", doc, wrong{input: func(b []byte) []byte { return bytes.Replace(b, []byte("Hartlepool"), nil, 1) }}},
+		{"two fields change places", "conserve", doc, wrong{write: cut("SAMPLE,Ann", "Ann,SAMPLE")}},
+		{"a value is invented on the way in", "invent", doc, wrong{read: edit(`"family":`, `"text":"invented","family":`)}},
+		{"a value is invented on the way out", "invent", doc, wrong{write: cut("Hartlepool,", "Hartlepool,TS1 1AA")}},
+		{"a value changes on the way in", "conserve", doc, wrong{read: edit("Hartlepool", "Stockton")}},
+		{"residue is not reported", "conserve", strings.Replace(strings.Replace(doc, "summary", "summary,shoe_size", 1), "Lives alone", "Lives alone,41", 1), wrong{read: noLosses}},
+		{"the bundle is broken", "strict", doc, wrong{read: edit(`"resourceType":"Bundle",`, `"resourceType":"Bundle","resourceType":"Bundle",`)}},
+	}
+	for _, tt := range tests {
+		tt.f.Map = e.Map
+		list := e.Map.NewContract(tt.f).Check([]byte(tt.doc))
+		found := slices.ContainsFunc(list, func(b mapping.Breach) bool { return b.Promise == tt.promise })
+		if found != (tt.promise != "") || tt.promise == "" && len(list) > 0 {
+			t.Errorf("%s: want a breach of %q, got %v", tt.name, tt.promise, list)
+		}
 	}
 }
