@@ -2,7 +2,6 @@ package mapping
 
 import (
 	"slices"
-	"strconv"
 	"strings"
 
 	"trellis.example/fhir"
@@ -30,6 +29,9 @@ type mark struct {
 	steps  []fstep
 	text   string
 	prefix bool
+	// loose is how many steps lead to the object that holds the constant, when
+	// the document may have left that object out; 0 when it is always there.
+	loose int
 }
 
 func (n *tnode) member(key string) *tnode {
@@ -87,34 +89,37 @@ func (n *tnode) finish() {
 		n.fed = n.fed || k.fed
 	}
 	if n.isElem && !n.step.positional() {
-		n.collect(nil, &n.marks)
+		n.collect(nil, 0, &n.marks)
 	}
 }
 
 // collect gathers the constants beneath an element that always come with it.
-func (n *tnode) collect(steps []fstep, out *[]mark) {
+func (n *tnode) collect(steps []fstep, loose int, out *[]mark) {
+	if n.fed && !n.array && len(n.rules) == 0 {
+		loose = len(steps)
+	}
 	for _, r := range n.rules {
 		switch {
 		case r.isConst && r == n.rules[0] && n.sameConst():
-			*out = append(*out, mark{steps: steps, text: r.constText})
+			*out = append(*out, mark{steps: steps, text: r.constText, loose: loose})
 		case r.spec.Type == "headed":
 			*out = append(*out, mark{steps: steps, text: r.constText + ": ", prefix: true})
 		case r.spec.Type == "prefixed":
 			*out = append(*out, mark{steps: steps, text: r.constText, prefix: true})
 		case r.conv.object && r.table.spec.System != "" && !r.table.spec.Open && r.dir == inward|outward:
-			*out = append(*out, mark{steps: append(steps[:len(steps):len(steps)], fstep{key: "system"}), text: r.table.spec.System})
+			*out = append(*out, mark{steps: append(steps[:len(steps):len(steps)], fstep{key: "system"}), text: r.table.spec.System, loose: len(steps)})
 		}
 	}
 	for _, k := range n.kids {
 		if !k.array {
-			k.collect(append(steps[:len(steps):len(steps)], fstep{key: k.key}), out)
+			k.collect(append(steps[:len(steps):len(steps)], fstep{key: k.key}), loose, out)
 			continue
 		}
 		for _, e := range k.kids {
 			if e.step.positional() {
 				s := e.step
 				s.key = k.key
-				e.collect(append(steps[:len(steps):len(steps)], s), out)
+				e.collect(append(steps[:len(steps):len(steps)], s), loose, out)
 			}
 		}
 	}
@@ -134,27 +139,35 @@ func (n *tnode) sameConst() bool {
 	return true
 }
 
-func (mk *mark) matches(v fhir.Value) bool {
-	for _, s := range mk.steps {
-		v = v.Get(s.key)
-		if s.array {
+// matches reports whether v bears the mark, and whether it has the object that
+// would.
+func (mk *mark) matches(v fhir.Value) (bears, there bool) {
+	for i, s := range mk.steps {
+		if v = v.Get(s.key); s.array {
 			v = nth(v, s.slot)
+		}
+		if i+1 == mk.loose && !v.Exists() {
+			return true, false
 		}
 	}
 	if mk.prefix {
-		return strings.HasPrefix(v.Text(), mk.text)
+		return strings.HasPrefix(v.Text(), mk.text), true
 	}
-	return v.Exists() && v.Text() == mk.text
+	return v.Exists() && v.Text() == mk.text, true
 }
 
-// recognised reports whether v bears all marks of the element.
+// recognised reports whether v bears all marks of the element that it has a
+// place for.
 func (n *tnode) recognised(v fhir.Value) bool {
+	some := len(n.marks) == 0
 	for i := range n.marks {
-		if !n.marks[i].matches(v) {
+		bears, there := n.marks[i].matches(v)
+		if !bears {
 			return false
 		}
+		some = some || there
 	}
-	return true
+	return some
 }
 
 // items returns the elements of an array that belong to a [*] element: those
@@ -197,7 +210,7 @@ func (n *tnode) find(array fhir.Value) fhir.Value {
 // nth returns the array's element at the position of n. Elements that bear the
 // marks of a named one are not counted.
 func (n *tnode) nth(array fhir.Value) fhir.Value {
-	at, _ := strconv.Atoi(n.step.slot) // one or two digits
+	at := n.step.index()
 	for v := range array.All() {
 		if slices.ContainsFunc(n.parent.kids, func(k *tnode) bool { return len(k.marks) > 0 && k.recognised(v) }) {
 			continue
