@@ -27,6 +27,9 @@ const (
 // hand. The caller gives errors their BaRS codes (bars.Decorate).
 func (in *Intake) ProcessMessage(r *http.Request, s Sender) (Answer, error) {
 	env, err := barsHeaders(r)
+	if err == nil {
+		err = barsQuery(r)
+	}
 	if err != nil {
 		return Answer{}, err
 	}

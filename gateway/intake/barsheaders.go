@@ -52,6 +52,18 @@ func barsHeaders(r *http.Request) (barsEnvelope, error) {
 	return barsEnvelope{requestID: strings.ToLower(r.Header.Get("X-Request-Id")), target: target}, bars.Refusal(issues)
 }
 
+// barsQuery refuses parameters of the address. $process-message of R4 may be
+// asked to answer later; here it answers at once.
+func barsQuery(r *http.Request) error {
+	for name := range r.URL.Query() {
+		if name == "async" || name == "response-url" {
+			return fhir.StatusErrorf(http.StatusNotImplemented, fhir.NotSupported, "messages are answered at once; leave async and response-url out")
+		}
+		return bars.Refusal([]fhir.Issue{bars.BadRequest(fhir.NotSupported, "", "$process-message takes no parameters in the address")})
+	}
+	return nil
+}
+
 // barsCore are the versions of BaRS Core that are spoken.
 var barsCore = regexp.MustCompile(`^1\.[1-4](\.[0-9A-Za-z.-]+)?$`)
 

@@ -57,6 +57,7 @@ func New(defs *definitions.Definitions, reg *search.Registry, v *profiles.Valida
 		"ValueSet":              {make: func() []json.RawMessage { return append(held(v, "ValueSet"), rendered("ValueSet", valueSets(defs))...) }},
 		"SearchParameter":       {make: func() []json.RawMessage { return rendered("SearchParameter", searchParameters(defs, reg)) }},
 		"CompartmentDefinition": {make: func() []json.RawMessage { return rendered("CompartmentDefinition", compartments(defs, reg)) }},
+		"MessageDefinition":     {make: func() []json.RawMessage { return rendered("MessageDefinition", messageDefinitions()) }},
 		"OperationDefinition":   {make: func() []json.RawMessage { return rendered("OperationDefinition", operationDefinitions(base)) }},
 	}}
 }

@@ -2,8 +2,8 @@
 // resources among those of its store: the profiles and extensions with their
 // snapshots, in all their versions; the code systems, value sets, concept maps
 // and questionnaires that documents are judged by; the search parameters it
-// answers, the value sets of R4's required bindings, the operations and the
-// compartments.
+// answers, the value sets of R4's required bindings, the operations, the
+// compartments, and the messages that it takes.
 //
 // What the package promises:
 //   - They are read and searched like every other resource of their type, by

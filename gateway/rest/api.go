@@ -39,6 +39,9 @@ type Deps struct {
 	// Profiles are the canonicals of our own profiles by type, for the
 	// CapabilityStatement; may be nil.
 	Profiles map[string][]string
+	// Messages are the canonicals of the MessageDefinitions of the messages that
+	// are taken, for the CapabilityStatement; may be nil.
+	Messages []string
 	// Sandbox makes the CapabilityStatement name every R4 type.
 	Sandbox bool
 	// Version is the software version that the CapabilityStatement states;

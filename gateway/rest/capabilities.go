@@ -47,7 +47,7 @@ func (a *API) statement(routes []Routed, cors bool) object {
 	if a.Version != "" {
 		software["version"] = a.Version
 	}
-	return object{
+	o := object{
 		"resourceType": "CapabilityStatement", "status": "active", "kind": "instance",
 		"date": a.now().Format("2006-01-02"), "fhirVersion": "4.0.1",
 		"format":         []string{MediaType, MediaTypeXML, "json", "xml"},
@@ -56,6 +56,10 @@ func (a *API) statement(routes []Routed, cors bool) object {
 		"implementation": object{"description": "Trellis, a gateway for social prescribing", "url": a.base},
 		"rest":           []object{a.restObject(routes, cors)},
 	}
+	if slices.ContainsFunc(routes, func(r Routed) bool { return r.Path == "/$process-message" }) && len(a.Messages) > 0 {
+		o["messaging"] = a.messaging()
+	}
+	return o
 }
 
 func (a *API) restObject(routes []Routed, cors bool) object {

@@ -154,7 +154,7 @@ func (q *Request) searchRequest(scope searchScope) (*searchRequest, error) {
 func (q *Request) parse(scope searchScope, params url.Values, lenient bool) (*search.Query, error) {
 	asked := params["_type"]
 	if !scope.many || len(asked) == 0 {
-		return q.api.Registry.Parse(scope.types, params, lenient)
+		return q.api.Registry.Parse(scope.types, messageContext(scope.types, params), lenient)
 	}
 	var types []string
 	for name := range strings.SplitSeq(asked[0], ",") {

@@ -63,6 +63,27 @@ func (r *Registry) chain(name string, ref *Param, targets []string, rest, value 
 	return condition{}, first
 }
 
+// asksPerson reports the parameters after which a parameter of the person may
+// stand behind a colon: the Booking and Referral Standard asks for a person's
+// referrals and appointments by patient:identifier, or by patient:name,
+// patient:birthdate and patient:address-postalcode.
+func asksPerson(typ string, p *Param) bool {
+	return p.Name == "patient" && (typ == "ServiceRequest" || typ == "Appointment")
+}
+
+// ofPerson reads "patient:parameter" as "patient.parameter". R4 gives
+// patient:identifier another meaning, the identifier that stands in the
+// reference itself; what has it there is found too.
+func (r *Registry) ofPerson(ref *Param, name, rest, value string, depth int) (condition, *fault) {
+	c, f := r.chain(name, ref, []string{"Patient"}, rest, value, depth)
+	if f != nil || !r.takes(ref, rest) {
+		return c, f
+	}
+	own, f := r.plain(ref, name, rest, value)
+	c.any = own.any
+	return c, f
+}
+
 func tooDeep() *fault {
 	return faultf(fhir.TooCostly, "a chain has at most %d steps", maxChain)
 }

@@ -55,7 +55,7 @@ List: identifier patient subject status code date
 Location: identifier status name type organization partof address-city address-postalcode near
 Measure: identifier url version name status
 MedicationStatement: identifier patient subject status code effective
-MessageDefinition: identifier url version name status
+MessageDefinition: identifier url version name status context
 MessageHeader: code event sender source-uri response-id
 NamingSystem: name status value
 Observation: identifier patient subject status category code date encounter focus

@@ -190,6 +190,9 @@ func (r *Registry) condition(typ, name, value string, depth int) (condition, *fa
 		}
 		return r.chain(name, param, targets, rest, value, depth)
 	}
+	if modified && asksPerson(typ, param) && r.Param("Patient", modifier) != nil {
+		return r.ofPerson(param, name, modifier, value, depth)
+	}
 	if modified && !r.takes(param, modifier) {
 		return condition{}, faultf(fhir.NotSupported, "this modifier is not supported for %s", param.Name)
 	}

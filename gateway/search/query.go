@@ -107,9 +107,14 @@ type typeQuery struct {
 type condition struct {
 	name string
 	any  []alternative
-	// link, when set, is answered by searches of its own, which then make the
-	// alternatives.
+	// link, when set, is answered by searches of its own, which make one more
+	// alternative.
 	link *link
+}
+
+// or is the condition with its link answered.
+func (c condition) or(a alternative) condition {
+	return condition{name: c.name, any: append(slices.Clip(c.any), a)}
 }
 
 // An alternative holds when all its clauses do.

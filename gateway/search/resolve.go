@@ -92,7 +92,7 @@ func (rs *resolver) parts(t *typeQuery) (parts []store.Part, ok bool, err error)
 			return nil, false, err
 		}
 		if ok {
-			done = append(done, condition{name: c.name, any: []alternative{a}})
+			done = append(done, c.or(a))
 		} else {
 			late = append(late, c)
 		}
@@ -107,7 +107,7 @@ func (rs *resolver) parts(t *typeQuery) (parts []store.Part, ok bool, err error)
 			rs.tooMuch = c.name
 			return nil, false, err
 		}
-		done = append(done, condition{name: c.name, any: []alternative{a}})
+		done = append(done, c.or(a))
 	}
 	return partsOf(t.typ, done), true, nil
 }

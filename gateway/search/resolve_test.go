@@ -15,13 +15,14 @@ import (
 
 func network(t testing.TB) *memory {
 	m := newMemory(t, registry(),
-		`{"resourceType":"Patient","id":"p1","name":[{"family":"Ali"}],"identifier":[{"system":"urn:s","value":"1"}],"generalPractitioner":[{"reference":"Practitioner/g"}]}`,
+		`{"resourceType":"Patient","id":"p1","name":[{"family":"Ali"}],"identifier":[{"system":"urn:s","value":"1"}],"birthDate":"1951-02-03","address":[{"postalCode":"ZZ99 3CZ"}],"generalPractitioner":[{"reference":"Practitioner/g"}]}`,
 		`{"resourceType":"Patient","id":"p2","name":[{"family":"Baker"}],"link":[{"other":{"reference":"Patient/p1"},"type":"seealso"}]}`,
 		`{"resourceType":"Group","id":"g1","type":"person","actual":true,"identifier":[{"system":"urn:s","value":"1"}]}`,
 		`{"resourceType":"Practitioner","id":"g","name":[{"family":"Gray"}]}`,
 		`{"resourceType":"Encounter","id":"e1","status":"planned","class":{"code":"AMB"},"subject":{"reference":"Patient/p1"}}`,
 		`{"resourceType":"ServiceRequest","id":"r1","status":"active","intent":"order","subject":{"reference":"Patient/p1"},"encounter":{"reference":"Encounter/e1"},"specimen":[{"reference":"Specimen/s"}]}`,
 		`{"resourceType":"ServiceRequest","id":"r2","status":"draft","intent":"order","subject":{"reference":"Patient/p2"},"replaces":[{"reference":"ServiceRequest/r1"}]}`,
+		`{"resourceType":"ServiceRequest","id":"r4","status":"completed","intent":"order","subject":{"type":"Patient","identifier":{"system":"urn:s","value":"1"}}}`,
 		`{"resourceType":"Observation","id":"o1","status":"final","code":{"coding":[{"code":"bp"}]},"subject":{"reference":"Patient/p1"},"encounter":{"reference":"Encounter/e1"}}`,
 		`{"resourceType":"Observation","id":"o2","status":"final","code":{"coding":[{"code":"hr"}]},"subject":{"reference":"Patient/p2"}}`,
 		`{"resourceType":"Location","id":"l1","position":{"latitude":51.5,"longitude":-0.1}}`,
@@ -50,6 +51,13 @@ func TestChains(t *testing.T) {
 		{"ServiceRequest", "encounter.class=AMB", []string{"r1"}},
 		{"ServiceRequest", "patient.general-practitioner.name=gray", []string{"r1"}},
 		{"ServiceRequest", "patient.name=nobody", []string{}},
+		{"ServiceRequest", "patient:identifier=urn:s|1", []string{"r1", "r4"}}, // r4 has the identifier in the reference
+		{"ServiceRequest", "patient:identifier=urn:s|2", []string{}},
+		{"ServiceRequest", "subject:identifier=urn:s|1", []string{"r4"}}, // R4's own meaning alone
+		{"ServiceRequest", "patient:name=ali", []string{"r1"}},
+		{"ServiceRequest", "patient:name=ali&patient:birthdate=1951-02-03&patient:address-postalcode=ZZ99", []string{"r1"}},
+		{"ServiceRequest", "patient:name=ali&patient:birthdate=1951-02-04", []string{}},
+		{"ServiceRequest", "patient:name=baker&status=active", []string{}},
 		{"ServiceRequest", "patient._id=p2", []string{"r2"}},
 		{"ServiceRequest", "patient.link=p1", []string{"r2"}},
 		{"Patient", "_has:Observation:patient:code=bp", []string{"p1"}},

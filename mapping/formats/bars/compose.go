@@ -154,13 +154,13 @@ func (w *writer) drop(name, why string) {
 // category is one element with two codings: a referral, and our local use case.
 func (w *writer) category() {
 	r := w.request
-	if r.get("category").Len() == 1 && hasCoding(r.get("category", 0), CategorySystem, "referral") && hasCoding(r.get("category", 0), UseCaseSystem, useCase) {
+	if r.get("category").Len() == 1 && hasCoding(r.get("category", 0), CategorySystem, "referral") && hasCoding(r.get("category", 0), UseCaseSystem, UseCase) {
 		return
 	}
 	if r.get("category").Exists() {
 		w.lose(r.at+".category", "category", "a message has one category, of the standard's own codes; others are not carried")
 	}
-	r.set.put("category", list(concept(coding(CategorySystem, "referral", "Transfer of Care"), coding(UseCaseSystem, useCase, "Social prescribing (local use case)"))))
+	r.set.put("category", list(concept(coding(CategorySystem, "referral", "Transfer of Care"), coding(UseCaseSystem, UseCase, "Social prescribing (local use case)"))))
 }
 
 func hasCoding(c fhir.Value, system, code string) bool {

@@ -8,11 +8,12 @@ import (
 	"trellis.example/mapping"
 )
 
-// Code systems and names of what Write makes.
+// Code systems and names of what Write makes and what is published.
 const (
 	// UseCaseSystem is ours: no national use case for social prescribing exists.
 	UseCaseSystem = "https://trellis.example/fhir/CodeSystem/local-usecases"
-	useCase       = "sp1"
+	// UseCase is the use case of a referral to social prescribing.
+	UseCase = "sp1"
 
 	snomed      = "http://snomed.info/sct"
 	odsSystem   = "https://fhir.nhs.uk/Id/ods-organization-code"
@@ -142,7 +143,7 @@ func (w *writer) rewrap(res fhir.Resource, header int) []byte {
 	if w.stamp == "" {
 		w.stamp = instant(w.request.get("authoredOn").Text())
 	}
-	w.lose("Bundle", "envelope", "id, stamp and time of the message are made from the referral's own; the Application version is "+newest())
+	w.lose("Bundle", "envelope", "id, stamp and time of the message are made from the referral's own; the Application version is "+Newest())
 	return w.envelope(order)
 }
 
@@ -173,7 +174,7 @@ func (w *writer) message(res fhir.Resource) []byte {
 // envelope writes the Bundle.
 func (w *writer) envelope(parts []*part) []byte {
 	id := mapping.URN("bars", w.seed, 0)[len("urn:uuid:"):]
-	b := append([]byte(nil), `{"resourceType":"Bundle","id":"`+id+`","meta":{"versionId":"`+newest()+`","lastUpdated":`...)
+	b := append([]byte(nil), `{"resourceType":"Bundle","id":"`+id+`","meta":{"versionId":"`+Newest()+`","lastUpdated":`...)
 	b = fhir.AppendString(b, w.stamp)
 	b = append(b, `,"profile":["`+bundleShape+`"]},"identifier":{"system":"urn:ietf:rfc:3986","value":"urn:uuid:`+id+`"},"type":"message","timestamp":`...)
 	b = append(fhir.AppendString(b, w.stamp), `,"entry":[`...)
@@ -187,8 +188,8 @@ func (w *writer) envelope(parts []*part) []byte {
 	return append(b, `]}`...)
 }
 
-// newest is the Application version that messages are made in.
-func newest() string { return Versions[len(Versions)-1] }
+// Newest is the newest Application version, in which messages are made.
+func Newest() string { return Versions[len(Versions)-1] }
 
 // seedOf is what the ids of a referral's message are derived from: the same for
 // a referral and its cancellation.
