@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"net/url"
 	"strings"
 
@@ -66,7 +67,7 @@ func (in *Intake) about(ctx context.Context, s Submission, p *plan) (*auth.Acces
 		own[part.key.String()] = true
 	}
 	for _, part := range p.parts {
-		for ref := range part.res.Root().Get("basedOn").Items() {
+		for ref := range origins(part.res.Root()) {
 			name := ref.Get("reference").Text()
 			if !strings.HasPrefix(name, "ServiceRequest/") || own[name] {
 				continue
@@ -87,6 +88,20 @@ func (in *Intake) about(ctx context.Context, s Submission, p *plan) (*auth.Acces
 		}
 	}
 	return found, issues, nil
+}
+
+// origins are the references that say what a resource came from: basedOn and, of
+// a Task, its focus.
+func origins(root fhir.Value) iter.Seq[fhir.Value] {
+	return func(yield func(fhir.Value) bool) {
+		for _, name := range []string{"basedOn", "focus"} {
+			for ref := range root.Get(name).Items() {
+				if !yield(ref) {
+					return
+				}
+			}
+		}
+	}
 }
 
 // inner is the path of a reference below its resource.

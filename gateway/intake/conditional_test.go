@@ -101,4 +101,3 @@ func TestOutcome(t *testing.T) {
 		t.Error("a refused document was stored")
 	}
 }
-

@@ -1,6 +1,7 @@
 package intake
 
 import (
+	"context"
 	"mime"
 	"net/http"
 	"slices"
@@ -13,6 +14,7 @@ import (
 	"trellis.example/gateway/store"
 	"trellis.example/mapping"
 	"trellis.example/mapping/formats/bars"
+	"trellis.example/mapping/formats/itk3"
 )
 
 const (
@@ -39,21 +41,16 @@ var brought = []string{"ServiceRequest", "QuestionnaireResponse", "Observation",
 var definitions = []string{"ActivityDefinition", "CodeSystem", "ConceptMap", "Library", "Measure", "PlanDefinition", "Questionnaire",
 	"SearchParameter", "StructureDefinition", "StructureMap", "ValueSet"}
 
-// mayBring refuses what the sender's role and scopes do not let it bring. The
-// parts of a referral come with it, as its format has them; where there is none,
-// and for definitions, every type is judged by itself.
+// mayBring refuses definitions that the sender's role and scopes do not let it
+// make: they would judge the documents of others. What else a document brings is
+// the affair of its format, which names the roles that may send it; for FHIR see
+// mayCreate.
 func mayBring(s Sender, b fhir.Resource) error {
-	refers := false
 	for _, e := range b.Entries() {
-		refers = refers || e.Type() == "ServiceRequest"
-	}
-	for _, e := range b.Entries() {
-		typ := e.Type()
-		if refers && typ != "ServiceRequest" && !slices.Contains(definitions, typ) {
-			continue
-		}
-		if err := s.Require("create", typ); err != nil {
-			return err
+		if typ := e.Type(); slices.Contains(definitions, typ) {
+			if err := s.Require("create", typ); err != nil {
+				return err
+			}
 		}
 	}
 	return nil
@@ -213,10 +210,26 @@ func (in *Intake) single(r *http.Request, s Sender, f mapping.Format, d received
 		}
 	}
 	k := receipt{in: in, shape: f.Info().Receipt, url: publicURL, doc: d.body, losses: rec.Losses}
-	if k.isOurs() {
-		sub.Reference = true
+	sub.Reference = k.isOurs()
+	if rec.NotReferral {
+		return k.nothing(rec.Faults), in.auditReplay(r.Context(), sub)
 	}
-	return in.submitOnce(r, d.body, sub, k.answer)
+	a, err := in.submitOnce(r, d.body, sub, k.answer)
+	if err != nil && k.shape == shapeITK3 {
+		return in.itk3Refusal(r.Context(), sub, k, err)
+	}
+	return a, err
+}
+
+// itk3Refusal answers a refused ITK3 message with its acknowledgement, audited;
+// trouble on our side stays an error.
+func (in *Intake) itk3Refusal(ctx context.Context, sub Submission, k receipt, err error) (Answer, error) {
+	fault := fhir.AsError(rest.StoreError(err))
+	body, media := itk3.Receipt(k.doc, fault, false, k.party(), in.now())
+	if body == nil {
+		return Answer{}, err
+	}
+	return Answer{Status: fault.HTTPStatus(), Type: media, Header: http.Header{}, Body: body}, in.auditRefusal(ctx, sub)
 }
 
 // only reads the document's one record.

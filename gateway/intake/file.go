@@ -256,7 +256,11 @@ func (b *batch) work(ctx context.Context, r *row) (err error) {
 	}
 	r.sub.Kept, r.sub.Origin = true, b.origin(r.rec.Row)
 	r.issues = r.sub.Issues
-	if r.sub.refused() {
+	switch {
+	case r.rec.NotReferral:
+		r.out = Outcome{Status: csvresult.NotReferral, Issues: r.issues}
+		return nil
+	case r.sub.refused():
 		r.out = Outcome{Status: Rejected, Issues: r.issues}
 		return nil
 	}

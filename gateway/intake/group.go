@@ -54,10 +54,12 @@ func (b *batch) add(ctx context.Context, r *row) error {
 		writes = len(r.b.c.Writes)
 	}
 	twice := r.rec.Key != "" && b.names[r.rec.Key]
+	// The records of one row stay together: the file goes on behind a row.
+	whole := len(b.next) == 0 || b.next[len(b.next)-1].rec.Row != r.rec.Row
 	if twice {
 		b.repeats.Store(true)
 	}
-	if twice || len(b.next) == groupRows || b.count+writes > groupWrites || b.size+bytes > groupBytes {
+	if twice || whole && (len(b.next) >= groupRows || b.count+writes > groupWrites || b.size+bytes > groupBytes) {
 		if err := b.store(ctx); err != nil {
 			return err
 		}
@@ -168,24 +170,37 @@ func (b *batch) keep(ctx context.Context, rows []*row) (err error) {
 // group joins the commits of the rows.
 func (b *batch) group(ctx context.Context, rows []*row) store.Commit {
 	var c store.Commit
-	repeat := b.entry
 	for _, r := range rows {
 		b.settle(ctx, r)
 		switch {
 		case r.written():
 			c.Writes = append(c.Writes, r.b.c.Writes...)
 			c.Docs = append(c.Docs, r.b.c.Docs...)
+			c.Events = append(c.Events, r.b.c.Events...)
 			c.Audit = append(c.Audit, r.b.c.Audit...)
 		case r.out.Status == Rejected:
 			c.Audit = append(c.Audit, b.refusal())
-		default:
-			repeat.Entities = append(repeat.Entities, r.out.Referral.String())
 		}
 	}
-	if len(repeat.Entities) > 0 {
-		c.Audit = append(c.Audit, repeat)
-	}
+	c.Audit = append(c.Audit, b.repeated(rows, func(r *row) bool { return !r.written() })...)
 	return c
+}
+
+// repeated is the one audit entry of the rows that changed nothing.
+func (b *batch) repeated(rows []*row, which func(*row) bool) []audit.Entry {
+	e, some := b.entry, false
+	for _, r := range rows {
+		if r.out.Status == Rejected || !which(r) {
+			continue
+		}
+		if some = true; r.out.Referral.ID != "" {
+			e.Entities = append(e.Entities, r.out.Referral.String())
+		}
+	}
+	if !some {
+		return nil
+	}
+	return []audit.Entry{e}
 }
 
 func (b *batch) refusal() audit.Entry {
@@ -220,7 +235,7 @@ func (b *batch) advance(ctx context.Context, c store.Commit, rows []*row) error 
 		if r.out.Status == Rejected {
 			continue
 		}
-		if p.Taken++; !refers && b.parts != nil {
+		if p.Taken++; !refers && b.parts != nil && r.out.Referral.ID != "" {
 			refers = true
 			for _, part := range b.parts {
 				c.Originals = append(c.Originals, store.Blob{Hash: part, Refs: []store.Key{r.out.Referral}})
@@ -273,6 +288,7 @@ func (b *batch) storeEach(ctx context.Context, rows []*row) error {
 			c.Audit = append(c.Audit, b.refusal())
 		}
 	}
+	c.Audit = append(c.Audit, b.repeated(rows, func(r *row) bool { return r.plan == nil })...)
 	err := b.advance(ctx, c, rows)
 	if _, lost := errors.AsType[*store.Conflict](err); lost && !b.lost {
 		b.lost = true

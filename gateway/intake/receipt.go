@@ -7,6 +7,8 @@ import (
 
 	"trellis.example/fhir"
 	"trellis.example/mapping"
+	"trellis.example/mapping/csvresult"
+	"trellis.example/mapping/formats/itk3"
 )
 
 // The shapes of the acknowledgement over HTTP (mapping.Info.Receipt) that are
@@ -15,6 +17,7 @@ const (
 	shapeFHIR    = "fhir"
 	shapeJSONAPI = "jsonapi"
 	shapeReceipt = "receipt"
+	shapeITK3    = "itk3"
 )
 
 // JSONAPI is the media type of JSON:API (https://jsonapi.org/format/1.1/).
@@ -40,11 +43,28 @@ func (k receipt) answer(o Outcome) Answer {
 		return Answer{Status: http.StatusCreated, Type: JSONAPI, Header: h, Body: k.resource(o)}
 	case k.shape == shapeReceipt:
 		return Answer{Status: http.StatusCreated, Type: JSON, Header: h, Body: encode(k.paper(o))}
+	case k.shape == shapeITK3:
+		body, media := itk3.Receipt(k.doc, nil, o.Status == Unchanged, k.party(), k.in.now())
+		return Answer{Status: http.StatusOK, Type: media, Header: h, Body: body}
 	case o.Status == Unchanged:
 		return Answer{Status: http.StatusOK, Type: FHIRJSON, Header: h, Body: fhir.Outcome([]fhir.Issue{{Severity: fhir.SeverityInformation, Code: fhir.Information, Text: "this record was received before, just like this; nothing was changed"}})}
 	}
 	return Answer{Status: http.StatusCreated, Type: FHIRJSON, Header: h, Body: transactionResponse(k.url, o)}
 }
+
+// nothing acknowledges a document that was read and asks for nothing.
+func (k receipt) nothing(why []fhir.Issue) Answer {
+	a := Answer{Status: http.StatusOK, Header: http.Header{}}
+	if k.isOurs() {
+		a.Type, a.Body = JSON, encode(map[string]any{"status": csvresult.NotReferral, "warnings": notes(why)})
+		return a
+	}
+	a.Type, a.Body = FHIRJSON, fhir.Outcome(why)
+	return a
+}
+
+// party is who answers an ITK3 message.
+func (k receipt) party() itk3.Party { return itk3.Party{ODS: strings.TrimPrefix(k.in.Service, "org/")} }
 
 // A paper is the receipt as a portal shows it to the person who sent a form.
 type paper struct {

@@ -20,6 +20,8 @@ const (
 	Updated   Status = "updated"
 	Unchanged Status = "unchanged"
 	Rejected  Status = "rejected"
+	// NotReferral: the row was read, and asks for nothing.
+	NotReferral Status = "not-a-referral"
 )
 
 // An Outcome is what became of one row.
