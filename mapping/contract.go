@@ -209,13 +209,18 @@ func (c *Contract) conserve(rec Record, w Written, in, out []docLeaf) {
 			}
 		}
 	}
+	elsewhere := map[string]bool{} // what is written in another place, as a loss says
 	for i := range in {
-		if !met[i] && !lost.holds(in[i]) && !c.envelope(in[i].place) {
+		switch {
+		case met[i]:
+		case lost.holds(in[i]):
+			elsewhere[in[i].text] = true
+		case !c.envelope(in[i].place):
 			c.breach("conserve", in[i].place, "neither written back nor among the losses")
 		}
 	}
 	for j := range out {
-		if !out[j].used && !c.states(&out[j]) && !c.envelope(out[j].place) {
+		if !out[j].used && !elsewhere[out[j].text] && !c.states(&out[j]) && !c.envelope(out[j].place) {
 			c.breach("invent", out[j].place, "written back, but neither in the document nor in the map")
 		}
 	}
@@ -424,8 +429,8 @@ func (c *Contract) within(a, b Record, losses []Loss, text string) {
 		lost.places[index.ReplaceAllString(l.Source, "")] = true
 	}
 	have := map[string]int{}
-	eachValue(b, func(path, value string) { have[index.ReplaceAllString(path, "")+value]++ })
-	eachValue(a, func(path, value string) {
+	eachValue(b, true, func(path, value string) { have[index.ReplaceAllString(path, "")+value]++ })
+	eachValue(a, false, func(path, value string) {
 		key := index.ReplaceAllString(path, "") + value
 		if have[key]--; have[key] < 0 && !lost.holds(docLeaf{place: index.ReplaceAllString(path, "")}) {
 			c.breach("round", path, text)
@@ -433,9 +438,9 @@ func (c *Contract) within(a, b Record, losses []Loss, text string) {
 	})
 }
 
-// eachValue visits the values of a bundle that came from the document,
-// references excepted.
-func eachValue(r Record, visit func(path, value string)) {
+// eachValue visits the values of a bundle that came from the document, or every
+// one, references excepted.
+func eachValue(r Record, every bool, visit func(path, value string)) {
 	tree, err := fhir.Parse(r.Bundle, maxReverse)
 	if err != nil {
 		return
@@ -443,7 +448,7 @@ func eachValue(r Record, visit func(path, value string)) {
 	var walk func(fhir.Value)
 	walk = func(v fhir.Value) {
 		if v.Kind() != fhir.Object && v.Kind() != fhir.Array {
-			if path := v.Path(); !urn.Match(v.Raw()) && r.Places.Source(path) != "" {
+			if path := v.Path(); !urn.Match(v.Raw()) && (every || r.Places.Source(path) != "") {
 				visit(path, string(v.Raw()))
 			}
 			return

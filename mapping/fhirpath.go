@@ -32,6 +32,15 @@ func parseFHIRPath(s string) ([]fstep, error) {
 // positional reports whether the step is an index rather than a name.
 func (s fstep) positional() bool { return s.slot != "" && s.slot[0] <= '9' }
 
+// index is the position of a positional step: one or two digits.
+func (s fstep) index() int {
+	i := 0
+	for _, c := range []byte(s.slot) {
+		i = i*10 + int(c-'0')
+	}
+	return i
+}
+
 // expression is the FHIRPath of steps within a resource of type typ, without
 // the names of slots, which are the map's own.
 func expression(typ string, steps []fstep) string {

@@ -111,10 +111,10 @@ func (x *run) leaf(n *tnode, f int) (wrote, live bool) {
 }
 
 func (x *run) array(n *tnode, f int) (wrote, live bool) {
-	at, count := len(x.at), 0
+	at, count, positions := len(x.at), 0, 0
 	x.out = append(x.out, '[')
 	one := func(e *tnode, f int) {
-		mark := len(x.out)
+		mark, places := len(x.out), len(x.places)
 		if count > 0 {
 			x.out = append(x.out, ',')
 		}
@@ -125,6 +125,12 @@ func (x *run) array(n *tnode, f int) (wrote, live bool) {
 		if !w {
 			x.out = x.out[:mark]
 			return
+		}
+		if e.step.positional() {
+			if e.step.slot[0] != '0' && e.step.index() != positions {
+				x.moved(places)
+			}
+			positions++
 		}
 		count++
 		live = live || l
@@ -143,6 +149,23 @@ func (x *run) array(n *tnode, f int) (wrote, live bool) {
 	x.at = x.at[:at]
 	x.out = append(x.out, ']')
 	return count > 0, live
+}
+
+// moved reports values that are written at an earlier position than the map
+// says, because what belongs there is missing: back they go to another field.
+func (x *run) moved(from int) {
+	for _, p := range x.places[from:] {
+		if p.node == codec.None || p.rule.dir&outward == 0 {
+			continue
+		}
+		if len(x.losses) == maxLosses {
+			x.lost++
+			continue
+		}
+		x.losses = append(x.losses, Loss{Rule: p.rule.spec.ID, Text: "a field before it in the list is empty: it moves up, and is written back there"})
+		x.lossText = x.m.syntax.AppendPlace(x.lossText, x.d, p.node, nil)
+		x.lossAt = append(x.lossAt, len(x.lossText))
+	}
 }
 
 // appendURL appends the fullUrl of an instance: the same for the same record

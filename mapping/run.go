@@ -80,10 +80,11 @@ func (x *run) read(d *codec.Doc) Record {
 		}
 	}
 	x.residue()
-	rec := Record{Row: d.Row, Key: x.key(), Losses: x.listLosses(), Faults: slices.Clone(x.faults)}
+	rec := Record{Row: d.Row, Key: x.key(), Faults: slices.Clone(x.faults)}
 	if !rec.Refused() {
 		rec.Bundle, rec.Places = x.render()
 	}
+	rec.Losses = x.listLosses()
 	return rec
 }
 

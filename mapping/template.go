@@ -159,7 +159,7 @@ func (mk *mark) matches(v fhir.Value) (bears, there bool) {
 // recognised reports whether v bears all marks of the element that it has a
 // place for.
 func (n *tnode) recognised(v fhir.Value) bool {
-	some := len(n.marks) == 0
+	some := len(n.marks) == 0 || n.step.slot == "" // [*] takes what no name claims
 	for i := range n.marks {
 		bears, there := n.marks[i].matches(v)
 		if !bears {
