@@ -107,7 +107,9 @@ func (d *Directory) answer(r *http.Request) ([]byte, time.Time, error) {
 	}
 	q, err := parse(r.URL.Query(), parameters(path))
 	if err != nil && !one {
-		return nil, time.Time{}, err
+		e := fhir.AsError(err)
+		e.Status = http.StatusBadRequest
+		return nil, time.Time{}, e
 	}
 	x, err := d.current(r.Context())
 	if err != nil {
