@@ -78,6 +78,7 @@ func (m *Map) field(name string) Field {
 	if m.touches(name, m.spec.Key...) {
 		f.Asked = append(f.Asked, "key")
 	}
+	f.Asked = append(f.Asked, m.askedElsewhere(name)...)
 	for _, g := range m.groups[1:] {
 		for _, c := range g.when {
 			if m.touches(name, c.path) {
@@ -86,6 +87,34 @@ func (m *Map) field(name string) Field {
 		}
 	}
 	return f
+}
+
+// askedElsewhere lists what asks for a field beside rules, groups and the key.
+func (m *Map) askedElsewhere(name string) []string {
+	var out []string
+	for _, list := range [][]checkSpec{m.spec.NotReferral, m.spec.Checks} {
+		for _, c := range list {
+			asked := c.Partner != "" && m.touches(name, c.Partner)
+			for _, w := range c.When {
+				asked = asked || m.touches(name, w.Partner)
+			}
+			if asked {
+				out = append(out, "check "+c.ID)
+			}
+		}
+	}
+	for _, r := range m.rules {
+		if r.spec.Partner != "" && m.touches(name, r.spec.Sum...) {
+			out = append(out, r.spec.ID)
+		}
+	}
+	for id, g := range m.spec.Groups {
+		if m.touches(name, g.Names...) {
+			out = append(out, "names of "+id)
+		}
+	}
+	slices.Sort(out)
+	return out
 }
 
 // touches reports whether one of the paths is the field or lies in it.

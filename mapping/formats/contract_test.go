@@ -3,7 +3,10 @@ package formats
 import (
 	"bytes"
 	"flag"
+	"io/fs"
 	"math/rand/v2"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -29,6 +32,7 @@ func TestContract(t *testing.T) {
 			t.Run("schema", func(t *testing.T) { followsSchema(t, e) })
 			t.Run("lint", func(t *testing.T) { noLintError(t, e) })
 			t.Run("cases", func(t *testing.T) { cases(t, e) })
+			t.Run("readme", func(t *testing.T) { readme(t, e) })
 			t.Run("promises", func(t *testing.T) { promises(t, e) })
 			t.Run("invented", func(t *testing.T) { invented(t, e) })
 			t.Run("spoiled", func(t *testing.T) { spoiled(t, e) })
@@ -37,7 +41,7 @@ func TestContract(t *testing.T) {
 }
 
 func followsSchema(t *testing.T, e Entry) {
-	if _, err := mapping.Compile(e.Files, library(false)); err != nil {
+	if _, err := compile(e.Info().ID, e.Files, library(false)); err != nil {
 		t.Error(err)
 	}
 }
@@ -62,6 +66,25 @@ func cases(t *testing.T, e Entry) {
 		if len(r.Wrong) > 0 && !*update {
 			t.Errorf("case %s: %v differ (read the diff after -update)", r.Name, r.Wrong)
 		}
+	}
+}
+
+// readme holds that the README's field table is what the map does.
+func readme(t *testing.T, e Entry) {
+	b, err := fs.ReadFile(e.Files, "README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	want, ok := e.Map.WithFieldTable(string(b))
+	switch {
+	case !ok:
+		t.Error("README.md has no field table: it stands between <!-- fields --> and <!-- /fields -->")
+	case want != string(b) && *update:
+		if err := os.WriteFile(filepath.Join(e.Info().ID, "README.md"), []byte(want), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	case want != string(b):
+		t.Error("the field table of README.md is not what the map does: go test ./mapping/formats -run TestContract -only " + e.Info().ID + " -update, and read the diff")
 	}
 }
 
