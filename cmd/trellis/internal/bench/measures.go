@@ -140,6 +140,7 @@ func parts() []measure {
 		part("map-ppn-csv", "police CSV row to validated bundle", mapTarget(), measureMap("ppn-csv", "notice.csv")),
 		part("map-fhir", "FHIR JSON bundle to validated bundle", mapTarget(), measureMap("fhir", "transaction.json")),
 		part("map-bars", "BaRS message to validated bundle", nil, measureMap("bars", "bars.json")),
+		part("map-bars-25", "BaRS message of 25 entries to validated bundle", targets(atMost(1500)), measureMap("bars", "bars-25.json")),
 	}
 }
 
