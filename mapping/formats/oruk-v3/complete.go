@@ -14,6 +14,7 @@ import (
 type completer struct {
 	words    dialect
 	resource fhir.Value // the HealthcareService
+	seed     string     // what derived ids are made of; empty: what tells the resource
 	losses   []mapping.Loss
 }
 
@@ -138,7 +139,7 @@ func (c *completer) location(l map[string]any, at []any) {
 
 // derived is an id that is the same whenever the service and the place are.
 func (c *completer) derived(place string) string {
-	name := ""
+	name := c.seed
 	for id := range c.resource.Get("identifier").Items() {
 		name += " " + id.Get("system").Text() + "|" + id.Get("value").Text()
 	}
