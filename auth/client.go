@@ -67,6 +67,30 @@ type MLLPBinding struct {
 	// ReplyTo is host:port where the sender takes answers (RRI) over MLLP;
 	// "" when it takes none.
 	ReplyTo string `json:"reply_to,omitzero"`
+	// TLSName is the name that the certificate at ReplyTo must have; "" means
+	// the host of ReplyTo.
+	TLSName string `json:"tls_name,omitzero"`
+	// OurApplication and OurFacility are MSH-3 and MSH-4 of what is sent to the
+	// partner, ReplyApplication and ReplyFacility MSH-5 and MSH-6; "" means
+	// TRELLIS and nothing, and MSH3 and MSH4.
+	OurApplication   string `json:"our_application,omitzero"`
+	OurFacility      string `json:"our_facility,omitzero"`
+	ReplyApplication string `json:"reply_application,omitzero"`
+	ReplyFacility    string `json:"reply_facility,omitzero"`
+	// Version is MSH-12 of what is sent to the partner; "" means the version of
+	// its own message.
+	Version string `json:"version,omitzero"`
+	// Charset is the character set of its messages that state none, and of what
+	// is sent to it: "UNICODE UTF-8", "8859/1" or "ASCII". "" means ASCII for
+	// the first and UNICODE UTF-8 for the second.
+	Charset string `json:"charset,omitzero"`
+	// CommitAck answers with CA, CE and CR where the partner asks for an accept
+	// acknowledgement (enhanced mode); otherwise with AA, AE and AR.
+	CommitAck bool `json:"commit_ack,omitzero"`
+	// Answer is "rri" when the partner waits for the application answer (RRI) on
+	// its own connection, and "" or "ack" when it takes an ACK there and the RRI
+	// later at ReplyTo.
+	Answer string `json:"answer,omitzero"`
 }
 
 // Method returns how the client authenticates at the token endpoint:
@@ -147,6 +171,7 @@ var (
 	odsCode    = regexp.MustCompile(`^[A-Z0-9]{3,12}$`)
 	sha256Hex  = regexp.MustCompile(`^[0-9a-f]{64}$`)
 	bindingKey = regexp.MustCompile(`^[ -~]{1,227}$`)
+	hl7Version = regexp.MustCompile(`^2\.(3(\.1)?|4|5(\.1)?|6|7(\.1)?|8)$`)
 	partnerID  = regexp.MustCompile(`^[a-z0-9][a-z0-9._-]{0,63}$`)
 )
 
@@ -266,6 +291,21 @@ func (b *MLLPBinding) check(p *problems) {
 	}
 	if !bindingKey.MatchString(b.MSH3) || !bindingKey.MatchString(b.MSH4) {
 		p.addf("mllp", "MSH-3 and MSH-4 are needed, in printable ASCII")
+	}
+	for _, name := range []string{b.TLSName, b.OurApplication, b.OurFacility, b.ReplyApplication, b.ReplyFacility} {
+		if name != "" && !bindingKey.MatchString(name) {
+			p.addf("mllp", "names must be printable ASCII, at most 227 characters")
+			break
+		}
+	}
+	if b.Version != "" && !hl7Version.MatchString(b.Version) {
+		p.addf("mllp.version", "must be a version of HL7 v2 from 2.3 to 2.8")
+	}
+	if b.Charset != "" && !slices.Contains([]string{"UNICODE UTF-8", "8859/1", "ASCII"}, b.Charset) {
+		p.addf("mllp.charset", "must be UNICODE UTF-8, 8859/1 or ASCII")
+	}
+	if b.Answer != "" && b.Answer != "ack" && b.Answer != "rri" {
+		p.addf("mllp.answer", "must be ack or rri")
 	}
 	if _, _, err := net.SplitHostPort(b.ReplyTo); b.ReplyTo != "" && err != nil {
 		p.addf("mllp.reply_to", "must be host:port")

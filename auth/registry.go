@@ -153,8 +153,7 @@ func (r *Registry) checkBinding(ctx context.Context, p *problems, n NewClient) {
 }
 
 func (b MLLPBinding) sameSender(o MLLPBinding) bool {
-	b.Partner, o.Partner, b.ReplyTo, o.ReplyTo = "", "", "", ""
-	return b == o
+	return b.CertSHA256 == o.CertSHA256 && b.CN == o.CN && b.MSH3 == o.MSH3 && b.MSH4 == o.MSH4
 }
 
 // Get returns the client, or a NotFound.
@@ -204,6 +203,18 @@ func (r *Registry) Rotate(ctx context.Context, id string, c Credentials) (Client
 		return Client{}, "", err
 	}
 	return out, made, nil
+}
+
+// Bind replaces what is agreed with a client about HL7 v2 over MLLP; nil ends
+// it. It counts within a second.
+func (r *Registry) Bind(ctx context.Context, id string, b *MLLPBinding) (Client, error) {
+	var faults problems
+	b.check(&faults)
+	r.checkBinding(ctx, &faults, NewClient{ID: id, MLLP: b})
+	if err := faults.err(); err != nil {
+		return Client{}, err
+	}
+	return r.change(ctx, id, func(c *Client) { c.MLLP = b })
 }
 
 // Disable stops the client and every token it has, within a second; enable

@@ -62,7 +62,7 @@ func TestHL7Refusals(t *testing.T) {
 	}{
 		{"bad check digit", edit(t, good, "9991234012", "9991234013"), []string{"MSA|AE|DEMO1", "ERR||PID^1^3"}},
 		{"two faults at once", edit(t, good, "9991234012", "9991234013", "19440317", "19440231"), []string{"ERR||PID^1^3", "ERR||PID^1^7"}},
-		{"other type", edit(t, good, "REF^I12^REF_I12", "ADT^A01^ADT_A01"), []string{"MSA|AR|DEMO1", "|200^"}},
+		{"other type", edit(t, good, "REF^I12^REF_I12", "SIU^S12^SIU_S12"), []string{"MSA|AR|DEMO1", "|200^"}},
 		{"other event", edit(t, good, "REF^I12^REF_I12", "REF^I99^REF_I12"), []string{"MSA|AR|DEMO1", "|201^"}},
 		{"other version", edit(t, good, "|2.5.1|", "|9.1|"), []string{"MSA|AR|DEMO1", "|203^"}},
 		{"no patient", good[:bytes.Index(good, []byte("PID|"))], []string{"MSA|AE|DEMO1", "|101^"}},

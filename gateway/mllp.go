@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"net"
 	"os"
+	"sync"
 	"time"
 
 	"trellis.example/auth"
@@ -19,6 +20,7 @@ import (
 	"trellis.example/gateway/intake"
 	"trellis.example/gateway/intake/mllp"
 	"trellis.example/gateway/server"
+	codec "trellis.example/mapping/codec/hl7v2"
 	"trellis.example/mapping/formats/hl7v2"
 )
 
@@ -53,22 +55,39 @@ func (g *Gateway) takeHL7(ctx context.Context, in *intake.Intake, p mllp.Peer, m
 	h, _ := hl7v2.ReadHeader(msg) // a broken message is answered by intake
 	who, err := g.Auth.MLLPSender(ctx, auth.Sender{CertSHA256: p.CertSHA256, CN: p.CommonName, MSH3: h.SendingApplication, MSH4: h.SendingFacility})
 	var a intake.HL7Answer
+	var agreed intake.HL7Agreement
+	if err == nil {
+		agreed, err = g.agreement(ctx, who)
+	}
 	if err != nil {
 		g.recorder.Count(caller, "intake-hl7v2")
 		a = in.RejectHL7(msg, err)
 	} else {
 		ctx = auth.NewContext(ctx, who)
-		a = in.HL7(ctx, intake.Sender{Principal: who, ImpliedConsent: intake.DirectCare(who.Role)}, msg)
+		a = in.HL7As(ctx, intake.Sender{Principal: who, ImpliedConsent: intake.DirectCare(who.Role)}, agreed, msg)
 	}
 	g.log.LogAttrs(ctx, slog.LevelInfo, "message", slog.String("name", "mllp"), slog.String("code", string(a.Code)),
 		slog.String("client", who.ClientID), slog.Int("bytes", len(msg)))
 	if a.Ack == nil { // not even MSH could be read
 		a.Ack = hl7v2.BuildAck([]byte("MSH|^~\\&|||||||||P|2.5.1\r"), hl7v2.AR, []fhir.Issue{{Code: fhir.Structure, Text: "the frame holds no HL7 v2 message: no MSH segment could be read"}}, time.Now(), rand.Text()[:20])
 	}
-	if _, send := h.Answer(a.Code, hl7v2.AckPolicy{}); !send {
+	if _, send := h.Answer(a.Code, agreed.AckPolicy); !send {
 		return nil
 	}
 	return a.Ack
+}
+
+// agreement is what the client's registration says of its HL7 v2 messages.
+func (g *Gateway) agreement(ctx context.Context, who auth.Principal) (intake.HL7Agreement, error) {
+	c, err := g.Auth.Clients.Get(ctx, who.ClientID)
+	if err != nil || c.MLLP == nil {
+		return intake.HL7Agreement{}, err
+	}
+	return intake.HL7Agreement{
+		Options:   hl7v2.Options{Charset: codec.Charset(c.MLLP.Charset)},
+		AckPolicy: hl7v2.AckPolicy{Commit: c.MLLP.CommitAck, RRI: c.MLLP.Answer == "rri"},
+		Envelope:  delivery.EnvelopeTo(*c.MLLP), Replies: c.MLLP.ReplyTo != "",
+	}, nil
 }
 
 func (g *Gateway) mllpTLS() (*tls.Config, error) {
@@ -110,27 +129,37 @@ func (g *Gateway) serveMLLP(ctx context.Context) error {
 
 // deliver sends the answers that HL7 v2 senders are owed.
 func (g *Gateway) deliver(ctx context.Context) error {
-	e, _, err := g.formats.Lookup("hl7v2")
-	if err != nil {
-		return err
+	entry, _, err := g.formats.Lookup("hl7v2")
+	format, ok := entry.Format.(*hl7v2.Format)
+	if err != nil || !ok {
+		return errors.Join(errors.New("the format hl7v2 is not there"), err)
 	}
-	rri := &delivery.RRI{Store: g.store, Format: e.Format.(*hl7v2.Format), Client: g.Auth.Clients.Get, Send: g.sendHL7}
-	w := &delivery.Worker{Store: g.store, Topic: delivery.TopicRRI, Handler: rri.Deliver, Log: g.log, Clock: time.Now}
-	return w.Run(ctx)
+	rri := &delivery.RRI{Store: g.store, Format: format, Client: g.Auth.Clients.Get, Send: g.sendHL7}
+	acks := &delivery.Acks{Client: g.Auth.Clients.Get, Send: g.sendHL7}
+	var wg sync.WaitGroup
+	var failed [2]error
+	for i, w := range []*delivery.Worker{
+		{Store: g.store, Topic: delivery.TopicRRI, Handler: rri.Deliver, Log: g.log, Clock: time.Now},
+		{Store: g.store, Topic: delivery.TopicAck, Handler: acks.Deliver, Log: g.log, Clock: time.Now},
+	} {
+		wg.Go(func() { failed[i] = w.Run(ctx) })
+	}
+	wg.Wait()
+	return errors.Join(failed[:]...)
 }
 
 // sendHL7 sends one message: in plain to a loopback address, else by TLS with
 // the certificate of the MLLP port.
-func (g *Gateway) sendHL7(ctx context.Context, addr string, msg []byte) ([]byte, error) {
+func (g *Gateway) sendHL7(ctx context.Context, to auth.MLLPBinding, msg []byte) ([]byte, error) {
 	var config *tls.Config
-	if !IsLoopback(addr) {
+	if !IsLoopback(to.ReplyTo) || to.TLSName != "" {
 		server, err := g.mllpTLS()
 		if err != nil || server == nil {
 			return nil, errors.Join(errors.New("answers beyond this machine need --mllp-cert, --mllp-key and --mllp-client-ca"), err)
 		}
-		config = &tls.Config{Certificates: server.Certificates, RootCAs: server.ClientCAs, MinVersion: tls.VersionTLS12}
+		config = &tls.Config{Certificates: server.Certificates, RootCAs: server.ClientCAs, ServerName: to.TLSName, MinVersion: tls.VersionTLS12}
 	}
-	c, err := mllp.Dial(ctx, addr, config)
+	c, err := mllp.Dial(ctx, to.ReplyTo, config)
 	if err != nil {
 		return nil, err
 	}

@@ -28,7 +28,7 @@ func newClient() *cobra.Command {
 The commands work beside a running gateway; what they change counts within a
 second. Roles: ` + roleNames() + `.`,
 	}
-	c.AddCommand(newClientAdd(), newClientList(), newClientRotate(), newClientAgree(), newClientDisable())
+	c.AddCommand(newClientAdd(), newClientList(), newClientRotate(), newClientAgree(), newClientMLLP(), newClientDisable())
 	return c
 }
 
@@ -98,7 +98,8 @@ func (c *credentialFlags) read(cmd *cobra.Command) (auth.Credentials, error) {
 
 func newClientAdd() *cobra.Command {
 	var cr credentialFlags
-	var role, org, scope, app, facility, cert, cn, partner, replyTo string
+	var role, org, scope, partner string
+	var bind mllpFlags
 	var agreed []string
 	cmd := &cobra.Command{
 		Use:   "add ID --role ROLE",
@@ -116,9 +117,7 @@ func newClientAdd() *cobra.Command {
 			if err := heldProfiles(agreed); err != nil {
 				return err
 			}
-			if app != "" || facility != "" || cert != "" || cn != "" {
-				n.MLLP = &auth.MLLPBinding{MSH3: app, MSH4: facility, CertSHA256: cert, CN: cn, Partner: partner, ReplyTo: replyTo}
-			}
+			n.MLLP = bind.read(partner)
 			return withRegistry(cmd, func(r *auth.Registry) error {
 				c, secret, err := r.Add(cmd.Context(), n)
 				if err != nil {
@@ -134,11 +133,7 @@ func newClientAdd() *cobra.Command {
 	f.StringVar(&role, "role", "", "what kind of partner it is (required): "+roleNames())
 	f.StringVar(&org, "org", "", "ODS code of its organisation")
 	f.StringVar(&scope, "scope", "", `SMART v2 scopes it may ask for, such as "system/*.cruds" (default: all its role allows)`)
-	f.StringVar(&app, "mllp-app", "", "HL7 v2 sending application (MSH-3) bound to it")
-	f.StringVar(&facility, "mllp-facility", "", "HL7 v2 sending facility (MSH-4) bound to it")
-	f.StringVar(&cert, "mllp-cert-sha256", "", "SHA-256 of the certificate that its MLLP connection must show")
-	f.StringVar(&cn, "mllp-cn", "", "common name of that certificate instead")
-	f.StringVar(&replyTo, "mllp-reply-to", "", "host:port where its system takes answers (RRI) over MLLP")
+	bind.add(f)
 	f.StringSliceVar(&agreed, "profile", nil, "canonical of a profile that its documents must follow, as agreed (several allowed)")
 	f.StringVar(&partner, "partner", "", "name of the partner agreement")
 	_ = cmd.MarkFlagRequired("role")

@@ -11,6 +11,7 @@ import (
 	"trellis.example/auth"
 	"trellis.example/fhir"
 	"trellis.example/gateway/store"
+	codec "trellis.example/mapping/codec/hl7v2"
 	"trellis.example/mapping/formats/hl7v2"
 )
 
@@ -23,17 +24,23 @@ const KindHL7 = "hl7-referral"
 
 // A Came says which message brought a referral.
 type Came struct {
-	// Client is the sender's client id, Message its MSH-10, Version MSH-12.
+	// Client is the sender's client id, Message its MSH-10, Version MSH-12,
+	// Event the event of the answer that it is owed ("" means I12).
 	Client  string `json:"client"`
 	Message string `json:"message"`
 	Version string `json:"version"`
+	Event   string `json:"event,omitempty"`
+	// Merged is the hash of the original that holds all that the referral's
+	// messages have said so far.
+	Merged string `json:"merged,omitempty"`
 }
 
-// A Decided is the payload of an event of [TopicRRI]: a person took or refused
-// a referral.
+// A Decided is the payload of an event of [TopicRRI]: the state of a referral
+// has changed, or its sender has asked for it.
 type Decided struct {
 	Came
 	// Referral and Task are "Type/id"; TaskVersion the version that decided.
+	// There is no Task for a referral that nobody is to act on.
 	Referral    string    `json:"referral"`
 	Task        string    `json:"task"`
 	TaskVersion int       `json:"taskVersion"`
@@ -41,10 +48,14 @@ type Decided struct {
 }
 
 // NewRRI returns the event that tells an HL7 v2 sender what was decided. Its id
-// is the same for the same decision.
+// is the same for the same decision, and for the same question (I15).
 func NewRRI(d Decided) (store.Event, error) {
 	payload, err := json.Marshal(d)
-	return store.Event{ID: fmt.Sprintf("rri/%s/%d", d.Task, d.TaskVersion), Topic: TopicRRI, Partition: d.Client, Payload: payload, Due: d.At}, err
+	id := fmt.Sprintf("rri/%s/%d", d.Task, d.TaskVersion)
+	if d.Event == "I15" {
+		id = fmt.Sprintf("rri/%s/%s/%s", d.Referral, d.Client, d.Message)
+	}
+	return store.Event{ID: id, Topic: TopicRRI, Partition: d.Client, Payload: payload, Due: d.At}, err
 }
 
 // RRI delivers answers to HL7 v2 referrals.
@@ -53,8 +64,9 @@ type RRI struct {
 	Format *hl7v2.Format
 	// Client looks a partner up.
 	Client func(ctx context.Context, id string) (auth.Client, error)
-	// Send sends one message to host:port and returns the acknowledgement.
-	Send func(ctx context.Context, addr string, msg []byte) ([]byte, error)
+	// Send sends one message to the address that the partner is bound to and
+	// returns the acknowledgement.
+	Send func(ctx context.Context, to auth.MLLPBinding, msg []byte) ([]byte, error)
 }
 
 // Deliver sends one answer and waits for its acknowledgement.
@@ -63,22 +75,31 @@ func (r *RRI) Deliver(ctx context.Context, e store.Event) error {
 	if err := json.Unmarshal(e.Payload, &d); err != nil {
 		return fmt.Errorf("%w: %w", ErrUndeliverable, err)
 	}
-	c, err := r.Client(ctx, d.Client)
-	if err != nil {
-		return fmt.Errorf("look the partner up: %w", err)
-	}
-	if c.Disabled || c.MLLP == nil || c.MLLP.ReplyTo == "" {
-		return fmt.Errorf("%w: the partner takes no answers", ErrUndeliverable)
-	}
-	msg, err := r.message(ctx, e.ID, d, *c.MLLP)
+	to, err := replyTo(ctx, r.Client, d.Client)
 	if err != nil {
 		return err
 	}
-	ack, err := r.Send(ctx, c.MLLP.ReplyTo, msg)
+	msg, err := r.message(ctx, e.ID, d, to)
+	if err != nil {
+		return err
+	}
+	ack, err := r.Send(ctx, to, msg)
 	if err != nil {
 		return err
 	}
 	return acknowledged(ack)
+}
+
+// replyTo looks up where a partner takes answers.
+func replyTo(ctx context.Context, client func(context.Context, string) (auth.Client, error), id string) (auth.MLLPBinding, error) {
+	c, err := client(ctx, id)
+	if err != nil {
+		return auth.MLLPBinding{}, fmt.Errorf("look the partner up: %w", err)
+	}
+	if c.Disabled || c.MLLP == nil || c.MLLP.ReplyTo == "" {
+		return auth.MLLPBinding{}, fmt.Errorf("%w: the partner takes no answers", ErrUndeliverable)
+	}
+	return *c.MLLP, nil
 }
 
 // message writes the RRI. The control id depends on the event alone, so that
@@ -92,21 +113,68 @@ func (r *RRI) message(ctx context.Context, id string, d Decided, to auth.MLLPBin
 	if err != nil {
 		return nil, err
 	}
-	w := r.Format.BuildRRI(bundle, hl7v2.Decision{
-		Accepted:  task.Get("status").Text() == "accepted",
-		Reference: strings.TrimPrefix(d.Referral, "ServiceRequest/"), Authority: "TRELLIS",
-		Text: task.At("statusReason", "text").Text(),
-	}, hl7v2.Envelope{
-		ReceivingApplication: to.MSH3, ReceivingFacility: to.MSH4, Version: d.Version,
-		ControlID: controlID(id), Now: d.At, InReplyTo: d.Message, AcceptAck: "AL", ApplicationAck: "NE",
-	})
+	e := EnvelopeTo(to)
+	e.Event, e.ControlID, e.Now, e.InReplyTo = d.Event, controlID(id), d.At, d.Message
+	e.AcceptAck, e.ApplicationAck = "AL", "NE"
+	if e.Version == "" {
+		e.Version = d.Version
+	}
+	w := r.Format.BuildRRI(bundle, DecisionOf(d.Referral, task, e), e)
 	if err := fhir.Faults(w.Faults); err != nil {
 		return nil, fmt.Errorf("%w: write the answer: %w", ErrUndeliverable, err)
 	}
 	return []byte(w.Document), nil
 }
 
+// EnvelopeTo is what the partner's registration says of the messages that are
+// sent to it.
+func EnvelopeTo(to auth.MLLPBinding) hl7v2.Envelope {
+	e := hl7v2.Envelope{SendingApplication: to.OurApplication, SendingFacility: to.OurFacility,
+		ReceivingApplication: to.ReplyApplication, ReceivingFacility: to.ReplyFacility,
+		Version: to.Version, Charset: codec.Charset(to.Charset)}
+	if e.ReceivingApplication == "" {
+		e.ReceivingApplication = to.MSH3
+	}
+	if e.ReceivingFacility == "" {
+		e.ReceivingFacility = to.MSH4
+	}
+	return e
+}
+
+// DecisionOf says in HL7's terms what has become of a referral: the code of its
+// Task where table 0283 has one, and words where it has none.
+func DecisionOf(referral string, task fhir.Value, e hl7v2.Envelope) hl7v2.Decision {
+	d := hl7v2.Decision{Reference: strings.TrimPrefix(referral, "ServiceRequest/"), Authority: e.SendingApplication}
+	if d.Authority == "" {
+		d.Authority = "TRELLIS"
+	}
+	state := task.Get("status").Text()
+	code, known := hl7v2.StatusOf(state)
+	d.Status, d.Text = code, task.At("statusReason", "text").Text()
+	if !known && state != "" {
+		d.Text = strings.TrimSpace(words(task) + " " + d.Text)
+	}
+	return d
+}
+
+// words say what table 0283 has no code for.
+func words(task fhir.Value) string {
+	if s := task.At("businessStatus", "coding", 0, "display").Text(); s != "" {
+		return s + "."
+	}
+	return map[string]string{
+		"on-hold": "The referral is on hold.", "failed": "The referral was closed without result.",
+		"cancelled": "The referral was cancelled.", "completed": "The referral is completed.",
+		"entered-in-error": "The referral was entered in error.",
+	}[task.Get("status").Text()]
+}
+
+// task is the Task as it stood at the decision; the zero Value where there is
+// none.
 func (r *RRI) task(ctx context.Context, d Decided) (fhir.Value, error) {
+	if d.Task == "" {
+		return fhir.Value{}, nil
+	}
 	v, err := r.Store.ReadVersion(ctx, auth.SystemView(), key(d.Task), d.TaskVersion)
 	if err != nil {
 		return fhir.Value{}, err

@@ -286,6 +286,13 @@ func (b *builder) frame(ctx context.Context, docVersion int) {
 		o.Refs = []store.Key{b.out.Referral}
 		b.c.Originals = []store.Blob{o}
 	}
+	for _, o := range b.s.Beside {
+		o.Refs = []store.Key{b.out.Referral}
+		b.c.Originals = append(b.c.Originals, o)
+	}
+	if b.s.Events != nil {
+		b.c.Events = b.s.Events(b.out)
+	}
 	b.c.Claims = b.s.claims(b.out)
 	e := b.in.entry(ctx, b.s)
 	e.Action = audit.Create

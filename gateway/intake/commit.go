@@ -91,7 +91,11 @@ func (in *Intake) unchanged(ctx context.Context, s Submission, old *record, issu
 	out := Outcome{Status: Unchanged, Referral: key(old.Referral), Issues: issues}
 	e := in.entry(ctx, s)
 	e.Entities = []string{old.Referral}
-	_, err := in.Store.Commit(ctx, store.Commit{Audit: []audit.Entry{e}, Claims: s.claims(out)})
+	c := store.Commit{Audit: []audit.Entry{e}, Claims: s.claims(out)}
+	if s.Events != nil {
+		c.Events = s.Events(out)
+	}
+	_, err := in.Store.Commit(ctx, c)
 	return out, err
 }
 

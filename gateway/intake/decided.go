@@ -13,8 +13,9 @@ import (
 	"trellis.example/gateway/store"
 )
 
-// decisions are the statuses of a Task in which a person has answered.
-var decisions = []string{"accepted", "rejected"}
+// decisions are the statuses of a Task of which an HL7 v2 sender is told: a
+// person has answered, waits for something, or has ended the referral.
+var decisions = []string{"accepted", "rejected", "in-progress", "on-hold", "failed", "cancelled", "completed", "entered-in-error"}
 
 // decided puts the answer to an HL7 v2 referral into the outbox, in the commit
 // of the decision itself.
@@ -25,7 +26,7 @@ func (in *Intake) decided(ctx context.Context, ch rest.Change) (store.Commit, er
 		return store.Commit{}, nil
 	}
 	before, err := fhir.Decode(ch.Old.Body)
-	if err != nil || before.Root().Get("status").Text() == status {
+	if err != nil || tellsNothing(before.Root().Get("status").Text(), status) {
 		return store.Commit{}, err
 	}
 	doc, err := in.Store.Doc(ctx, delivery.KindHL7, key(focus).ID)
@@ -41,4 +42,10 @@ func (in *Intake) decided(ctx context.Context, ch rest.Change) (store.Commit, er
 	}
 	e, err := delivery.NewRRI(d)
 	return store.Commit{Events: []store.Event{e}}, err
+}
+
+// tellsNothing reports a change that the sender would not see: the same status,
+// or work that begins on a referral which it knows to be accepted.
+func tellsNothing(before, now string) bool {
+	return before == now || before == "accepted" && now == "in-progress" || before == "in-progress" && now == "accepted"
 }

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"crypto/rand"
-	"encoding/json"
 	"errors"
 	"log/slog"
 	"net/http"
@@ -12,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"trellis.example/auth"
 	"trellis.example/fhir"
 	"trellis.example/gateway/audit"
 	"trellis.example/gateway/delivery"
@@ -25,19 +25,39 @@ import (
 // hl7Keep is how long a message control id is remembered.
 const hl7Keep = 400 * 24 * time.Hour
 
+// An HL7Agreement is what is agreed with a partner about HL7 v2; the zero value
+// is the default.
+type HL7Agreement struct {
+	hl7v2.Options
+	hl7v2.AckPolicy
+	// Envelope is the header of an RRI that answers on the partner's connection.
+	Envelope hl7v2.Envelope
+	// Replies says that the partner takes messages of ours on a connection of
+	// its own.
+	Replies bool
+}
+
 // An HL7Answer is the acknowledgement of a message.
 type HL7Answer struct {
+	// Code is AA, AE or AR: what came of the message.
 	Code hl7v2.Code
-	Ack  []byte
+	// Ack is the answer, in the code that the sender asked for.
+	Ack []byte
 }
 
 // HL7 takes one HL7 v2 message in. The same message again (MSH-3, MSH-4,
 // MSH-10) gets its first acknowledgement; with another content it is AE. A
-// client whose role does not send HL7 v2 gets AR. It never fails: trouble on our
-// side is AR, and the sender tries again. Every answer is audited.
+// client whose role does not send such messages gets AR. It never fails: trouble
+// on our side is AR, and the sender tries again. Every answer is audited.
 func (in *Intake) HL7(ctx context.Context, s Sender, msg []byte) HL7Answer {
+	return in.HL7As(ctx, s, HL7Agreement{}, msg)
+}
+
+// HL7As is [Intake.HL7] as the partner's agreement has it.
+func (in *Intake) HL7As(ctx context.Context, s Sender, a HL7Agreement, msg []byte) HL7Answer {
+	a.ImpliedConsent = s.ImpliedConsent
 	sub := Submission{Sender: s, Format: "hl7v2", Interaction: "intake-hl7v2"}
-	out, ack, err := in.hl7(ctx, sub, msg)
+	out, ack, err := in.hl7(ctx, sub, a, msg)
 	if err == nil && ack != nil {
 		return HL7Answer{hl7v2.AA, ack}
 	}
@@ -58,144 +78,206 @@ func (in *Intake) HL7(ctx context.Context, s Sender, msg []byte) HL7Answer {
 	if _, err := in.Store.Commit(ctx, store.Commit{Audit: []audit.Entry{e}}); err != nil {
 		issues = []fhir.Issue{{Code: fhir.Transient, Text: "the audit could not be written; send the message again"}}
 	}
-	return in.acknowledge(msg, issues)
+	return in.acknowledge(msg, issues, a.AckPolicy)
 }
 
 // auditTimeout bounds the wait for the audit of a refusal.
 const auditTimeout = 5 * time.Second
 
-func (in *Intake) acknowledge(msg []byte, issues []fhir.Issue) HL7Answer {
-	code := hl7v2.CodeFor(issues)
-	return HL7Answer{code, hl7v2.BuildAck(msg, code, issues, in.Clock(), controlID())}
+func (in *Intake) acknowledge(msg []byte, issues []fhir.Issue, p hl7v2.AckPolicy) HL7Answer {
+	outcome := hl7v2.CodeFor(issues)
+	h, _ := hl7v2.ReadHeader(msg) // what is wrong with it is among the issues
+	code, _ := h.Answer(outcome, p)
+	return HL7Answer{outcome, hl7v2.BuildAck(msg, code, issues, in.Clock(), controlID())}
 }
 
 // RejectHL7 answers a message whose sender was not found: nobody knows it, or,
 // when err is trouble on our side, nobody could look, and it may send again.
 func (in *Intake) RejectHL7(msg []byte, err error) HL7Answer {
 	if fault := fhir.AsError(rest.StoreError(err)); fault.HTTPStatus() >= http.StatusInternalServerError {
-		return in.acknowledge(msg, fault.Issues)
+		return in.acknowledge(msg, fault.Issues, hl7v2.AckPolicy{})
 	}
-	return in.acknowledge(msg, []fhir.Issue{{Code: fhir.Security, Source: "MSH-3", Text: "this sender is not bound to a partner here"}})
+	return in.acknowledge(msg, []fhir.Issue{{Code: fhir.Security, Source: "MSH-3", Text: "this sender is not bound to a partner here"}}, hl7v2.AckPolicy{})
 }
 
 func controlID() string { return "TR" + rand.Text()[:18] }
 
+// An hl7Message is one message on its way in.
+type hl7Message struct {
+	in   *Intake
+	a    HL7Agreement
+	h    hl7v2.Header
+	raw  []byte
+	f    *hl7v2.Format
+	info mapping.Info // of the message's kind
+	sub  Submission
+	rec  mapping.Record
+	ack  []byte // made by Finish
+}
+
 // hl7 returns the stored or new acknowledgement of an accepted message, or the
 // outcome of a refused one.
-func (in *Intake) hl7(ctx context.Context, sub Submission, msg []byte) (Outcome, []byte, error) {
-	s := sub.Sender
-	if !in.MaySend(s, "hl7v2") {
-		return Outcome{Status: Rejected, Issues: fhir.AsError(NotYourFormat()).Issues}, nil, nil
+func (in *Intake) hl7(ctx context.Context, sub Submission, a HL7Agreement, msg []byte) (Outcome, []byte, error) {
+	m := &hl7Message{in: in, a: a, raw: msg, sub: sub}
+	if err := m.open(); err != nil {
+		return Outcome{}, nil, err
 	}
-	h, err := hl7v2.ReadHeader(msg)
+	if issues := m.admit(); fhir.Faults(issues) != nil {
+		return Outcome{Status: Rejected, Issues: issues}, nil, nil
+	}
+	m.sub.Original = original(msg, "application/hl7-v2")
+	claim := store.Claim{Scope: "hl7/" + sub.Sender.Owner(), Key: m.h.Key(), Expires: in.Clock().Add(hl7Keep)}
+	m.sub.Claims = []store.Claim{claim}
+	held, taken, err := in.Store.Claimed(ctx, claim.Scope, claim.Key)
+	switch {
+	case err != nil:
+		return Outcome{}, nil, err
+	case taken:
+		return in.hl7Again(ctx, m.sub, held, m.sub.Original.Hash)
+	}
+	if err := m.read(msg); err != nil {
+		return Outcome{}, nil, err
+	}
+	return m.tries(ctx)
+}
+
+// open finds the format as it is agreed with the sender.
+func (m *hl7Message) open() error {
+	f, ok := m.in.Formats("hl7v2")
+	if ok {
+		m.f, ok = Agreed(f, false).(*hl7v2.Format)
+	}
+	if !ok {
+		return errors.New("intake: the format hl7v2 is not there")
+	}
+	m.f = m.f.With(m.a.Options)
+	return nil
+}
+
+// admit refuses what is no message for this receiver, and a sender whose role
+// does not send such messages.
+func (m *hl7Message) admit() []fhir.Issue {
+	h, err := m.a.ReadHeader(m.raw)
+	m.h = h
+	kind := m.f.KindMap(h.Kind())
+	if kind == nil { // a role that sends none of the kinds learns that first
+		kind = m.f.Map()
+	}
+	m.info = kind.Info()
+	if !m.mayTell() {
+		return fhir.AsError(NotYourFormat()).Issues
+	}
 	var issues []fhir.Issue
 	if err != nil {
 		issues = fhir.AsError(err).Issues
 	}
-	issues = append(issues, h.Check()...)
-	if fhir.Faults(issues) != nil {
-		return Outcome{Status: Rejected, Issues: issues}, nil, nil
-	}
-	o := original(msg, "application/hl7-v2")
-	claim := store.Claim{Scope: "hl7/" + s.Owner(), Key: h.Key(), Expires: in.Clock().Add(hl7Keep)}
-	if held, taken, err := in.Store.Claimed(ctx, claim.Scope, claim.Key); err != nil {
-		return Outcome{}, nil, err
-	} else if taken {
-		return in.hl7Again(ctx, sub, held, o.Hash)
-	}
-	f, ok := in.Formats("hl7v2")
-	if !ok {
-		return Outcome{}, nil, errors.New("intake: the format hl7v2 is not there")
-	}
-	rec, err := in.hl7Record(f, s, msg)
-	if err != nil {
-		return Outcome{}, nil, err
-	}
-	sub, err = in.submission(s, f, rec, o)
-	if err != nil {
-		return Outcome{}, nil, err
-	}
-	sub.Claims = []store.Claim{claim}
-	return in.hl7Tries(ctx, sub, h, msg)
+	return append(issues, h.Check()...)
 }
 
-// hl7Tries takes the message up again when it lost a race with another writer
-// of the same referral.
-func (in *Intake) hl7Tries(ctx context.Context, sub Submission, h hl7v2.Header, msg []byte) (out Outcome, ack []byte, err error) {
+// mayTell reports whether the sender's role sends messages of the kind, and its
+// scopes let it write what they bring.
+func (m *hl7Message) mayTell() bool {
+	s := m.sub.Sender
+	letters := map[hl7v2.Kind][2]string{
+		hl7v2.Visit: {"create", "Encounter"}, hl7v2.Result: {"create", "QuestionnaireResponse"}, hl7v2.Response: {"update", "Task"},
+	}
+	need, ok := letters[m.h.Kind()]
+	if !ok {
+		need = [2]string{"create", "ServiceRequest"}
+	}
+	return slices.Contains(m.info.Senders, string(s.Role)) && s.Allow(need[0], need[1])
+}
+
+// read maps a message; faults of the file are its record's.
+func (m *hl7Message) read(msg []byte) error {
+	res := m.f.Read(msg)
+	switch {
+	case len(res.Records) == 1:
+		m.rec = res.Records[0]
+		m.rec.Faults = append(res.Faults, m.rec.Faults...)
+	case fhir.Faults(res.Faults) == nil:
+		return errors.New("intake: an HL7 message gave no record and no fault")
+	default:
+		m.rec = mapping.Record{Faults: res.Faults}
+	}
+	made, err := m.in.submission(m.sub.Sender, m.f, m.rec, m.sub.Original)
+	if err != nil {
+		return err
+	}
+	made.Claims, made.Map, made.Interaction = m.sub.Claims, m.info.ID+" "+m.info.Version, m.sub.Interaction
+	m.sub = made
+	m.sub.Finish = m.finish
+	m.sub.Events = m.follow
+	return nil
+}
+
+// tries takes the message up again when it lost a race with another writer of
+// the same things.
+func (m *hl7Message) tries(ctx context.Context) (out Outcome, ack []byte, err error) {
+	if m.sub.refused() {
+		return Outcome{Status: Rejected, Issues: m.sub.Issues}, nil, nil
+	}
+	read := m.sub
 	for range tries {
-		out, ack, err = in.hl7Submit(ctx, sub, h, msg)
+		m.sub = read
+		out, err = m.take(ctx)
 		if err == nil || fhir.AsError(rest.StoreError(err)).Issues[0].Code != fhir.Conflict {
 			break
 		}
 	}
-	return out, ack, err
-}
-
-// hl7Record reads the message's one record; faults of the file are its own.
-func (in *Intake) hl7Record(f mapping.Format, s Sender, msg []byte) (mapping.Record, error) {
-	res := Agreed(f, s.ImpliedConsent).Read(msg)
-	if len(res.Records) == 1 {
-		rec := res.Records[0]
-		rec.Faults = append(res.Faults, rec.Faults...)
-		return rec, nil
+	if taken, ok := errors.AsType[*store.Taken](err); ok {
+		out, err = Outcome{Taken: &taken.Claim}, nil
 	}
-	if fhir.Faults(res.Faults) == nil {
-		return mapping.Record{}, errors.New("intake: an HL7 message gave no record and no fault")
-	}
-	return mapping.Record{Faults: res.Faults}, nil
-}
-
-func (in *Intake) hl7Submit(ctx context.Context, sub Submission, h hl7v2.Header, msg []byte) (Outcome, []byte, error) {
-	var ack []byte
-	sub.Finish = func(o Outcome) []byte {
-		ack = hl7v2.BuildAck(msg, hl7v2.AA, warnings(o.Issues), in.Clock(), controlID())
-		return keepAck(sub.Original.Hash, o, ack)
-	}
-	old, _, err := in.recall(ctx, sub)
-	if err != nil {
-		return Outcome{}, nil, err
-	}
-	if sub.Docs, err = in.came(ctx, sub, old, h); err != nil {
-		return Outcome{}, nil, err
-	}
-	if h.Event != "I12" && !sub.refused() {
-		if old == nil {
-			sub.Issues = append(slices.Clone(sub.Issues), fhir.Issue{Code: fhir.NotFound, Source: "RF1-6", Text: "no referral of yours has this originating referral identifier"})
-		} else if h.Event == "I14" {
-			return in.hl7Cancel(ctx, sub, old, func() []byte { return ack })
-		}
-	}
-	out, err := in.Submit(ctx, sub)
 	switch {
 	case err != nil || out.Status == Rejected:
 		return out, nil, err
 	case out.Taken != nil:
-		return in.hl7Again(ctx, sub, *out.Taken, sub.Original.Hash)
+		return m.in.hl7Again(ctx, m.sub, *out.Taken, m.sub.Original.Hash)
 	}
-	return out, ack, nil
+	return out, m.ack, nil
 }
 
-// came remembers which message a referral came from, so that the answer to it
-// can say so.
-func (in *Intake) came(ctx context.Context, sub Submission, old *record, h hl7v2.Header) (func(Outcome) []store.DocWrite, error) {
-	version := 0
-	if old != nil {
-		doc, err := in.Store.Doc(ctx, delivery.KindHL7, key(old.Referral).ID)
-		if err != nil && !errors.Is(err, store.ErrNotFound) {
-			return nil, err
-		}
-		version = doc.Version
+// take does what the message asks.
+func (m *hl7Message) take(ctx context.Context) (Outcome, error) {
+	switch m.h.Kind() {
+	case hl7v2.Visit:
+		return m.visit(ctx)
+	case hl7v2.Result:
+		return m.result(ctx)
+	case hl7v2.Response:
+		return m.response(ctx)
+	case hl7v2.Referral:
 	}
-	body, err := json.Marshal(delivery.Came{Client: sub.Sender.ClientID, Message: h.ControlID, Version: h.Version})
-	return func(o Outcome) []store.DocWrite {
-		return []store.DocWrite{{Kind: delivery.KindHL7, ID: o.Referral.ID, Expect: version, Body: body}}
-	}, err
+	return m.referral(ctx)
 }
 
-// keepAck is what a message's claim keeps: the hash of the message, what became
-// of it, and the acknowledgement.
-func keepAck(hash string, o Outcome, ack []byte) []byte {
-	return append([]byte(hash+" "+o.Referral.String()+"\n"), ack...)
+// finish makes the acknowledgement and returns what the message's claim keeps:
+// the hash of the message, what became of it, and the acknowledgement.
+func (m *hl7Message) finish(o Outcome) []byte {
+	if m.ack == nil || !m.h.AnswersRRI(m.a.AckPolicy) {
+		code, _ := m.h.Answer(hl7v2.AA, m.a.AckPolicy)
+		m.ack = hl7v2.BuildAck(m.raw, code, warnings(o.Issues), m.in.Clock(), controlID())
+	}
+	return append([]byte(m.sub.Original.Hash+" "+o.Referral.String()+"\n"), m.ack...)
+}
+
+// follow is the application acknowledgement that is owed after a commit
+// acknowledgement.
+func (m *hl7Message) follow(Outcome) []store.Event {
+	if !m.a.Replies || !m.h.Follows(m.a.AckPolicy) {
+		return nil
+	}
+	msg := hl7v2.BuildFollowingAck(m.raw, m.in.Clock(), controlID())
+	e, err := delivery.NewAck(m.sub.Sender.ClientID, m.h.Key(), msg, m.in.Clock())
+	if err != nil {
+		return nil
+	}
+	return []store.Event{e}
+}
+
+// refuse is the outcome of a message whose content is at fault.
+func (m *hl7Message) refuse(is fhir.Issue) Outcome {
+	return Outcome{Status: Rejected, Issues: append(slices.Clone(m.sub.Issues), is)}
 }
 
 // hl7Again answers a message whose control id was used before.
@@ -206,33 +288,6 @@ func (in *Intake) hl7Again(ctx context.Context, sub Submission, held store.Claim
 		return Outcome{Status: Rejected, Issues: []fhir.Issue{{Code: fhir.Duplicate, Source: "MSH-10", Text: "this message control id was used before with another content"}}}, nil, nil
 	}
 	return Outcome{Status: Unchanged}, ack, in.auditReplay(ctx, sub, referral)
-}
-
-// hl7Cancel takes a referral back (I14): the request is revoked and its Task
-// cancelled; what came with the referral stays.
-func (in *Intake) hl7Cancel(ctx context.Context, sub Submission, old *record, ack func() []byte) (Outcome, []byte, error) {
-	c := closing{status: "revoked", ending: endings["revoked"]}
-	done, err := in.end(ctx, sub.Sender.View("read"), key(old.Referral), old.Task, c, in.now())
-	if err != nil {
-		return Outcome{}, nil, err
-	}
-	origin, err := in.closingProvenance(sub, done)
-	if err != nil {
-		return Outcome{}, nil, err
-	}
-	writes := append(done.writes, origin)
-	out := Outcome{Status: Updated, Referral: key(old.Referral)}
-	sub.Claims[0].Answer = sub.Finish(out)
-	sub.Original.Refs = []store.Key{out.Referral}
-	_, err = in.Store.Commit(ctx, store.Commit{Writes: writes, Claims: sub.Claims,
-		Originals: []store.Blob{sub.Original}, Audit: []audit.Entry{in.changeEntry(ctx, sub, writes, done.patient)}})
-	if taken, ok := errors.AsType[*store.Taken](err); ok {
-		return in.hl7Again(ctx, sub, taken.Claim, sub.Original.Hash)
-	}
-	if err != nil {
-		return Outcome{}, nil, err
-	}
-	return out, ack(), nil
 }
 
 // hl7Answer is the answer over HTTP: AA 200, AE 422, AR 400.
@@ -265,3 +320,26 @@ func Agreed(f mapping.Format, impliedConsent bool) mapping.Format {
 	}
 	return f
 }
+
+// commitHL7 stores the writes of a message that is no submission of its own,
+// with its acknowledgement, original and audit entry.
+func (m *hl7Message) commitHL7(ctx context.Context, out Outcome, c store.Commit, action audit.Action, patient string) (Outcome, error) {
+	claim := m.sub.Claims[0]
+	claim.Answer = m.finish(out)
+	c.Claims = []store.Claim{claim}
+	o := m.sub.Original
+	o.Refs = []store.Key{out.Referral}
+	c.Originals = append(c.Originals, o)
+	c.Events = append(c.Events, m.follow(out)...)
+	e := m.in.changeEntry(ctx, m.sub, c.Writes, patient)
+	e.Action = action
+	if len(c.Writes) == 0 && out.Referral.ID != "" {
+		e.Entities = []string{out.Referral.String()}
+	}
+	c.Audit = []audit.Entry{e}
+	_, err := m.in.Store.Commit(ctx, c)
+	return out, err
+}
+
+// theirs is the view that the sender's reads have.
+func (m *hl7Message) theirs() auth.View { return m.sub.Sender.View("read") }

@@ -171,6 +171,10 @@ type Submission struct {
 	// Writes and Docs join the commit.
 	Writes []store.Write
 	Docs   func(Outcome) []store.DocWrite
+	// Events join it too, also when the record is unchanged; Beside are further
+	// originals that are kept with it.
+	Events func(Outcome) []store.Event
+	Beside []store.Blob
 	// Interaction names the operation in the audit entry.
 	Interaction string
 	// Reference gives the referral's Task a reference that people can quote.

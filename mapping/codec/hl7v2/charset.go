@@ -18,12 +18,15 @@ const (
 )
 
 // checkCharset reads MSH-18 and proves that the text is written in it; Latin-1
-// text is transcoded to UTF-8. wide says that there are bytes outside ASCII.
-func (m *Message) checkCharset(wide bool) error {
+// text is transcoded to UTF-8. wide says that there are bytes outside ASCII,
+// silent is what an empty MSH-18 means.
+func (m *Message) checkCharset(wide bool, silent Charset) error {
 	f := m.Segment(0).Field(18)
 	known := true
 	switch string(f.Raw()) { // a second repetition makes it unknown
-	case "", string(ASCII):
+	case "":
+		m.charset = silent
+	case string(ASCII):
 		m.charset = ASCII
 	case string(Latin1):
 		m.charset = Latin1
@@ -46,6 +49,9 @@ func (m *Message) checkCharset(wide bool) error {
 	}
 	return nil
 }
+
+// Charsets are the character sets that are read and written.
+func Charsets() []Charset { return []Charset{UTF8, Latin1, ASCII} }
 
 func charsetFault(text string) error {
 	return &fhir.Error{Issues: []fhir.Issue{{Code: fhir.NotSupported, Source: "MSH-18", Text: text}}}

@@ -38,8 +38,11 @@ func Head(b []byte) (*Message, error) {
 
 // ReadAny reads a whole message, or only its head when it is broken; then the
 // error says why. The Message is nil when not even the head can be read.
-func ReadAny(b []byte) (*Message, error) {
-	m, err := Parse(b)
+func ReadAny(b []byte) (*Message, error) { return ReadAnyAs(b, ASCII) }
+
+// ReadAnyAs is [ReadAny] with the character set that an empty MSH-18 means.
+func ReadAnyAs(b []byte, silent Charset) (*Message, error) {
+	m, err := ParseAs(b, silent)
 	if err == nil {
 		return m, nil
 	}

@@ -46,9 +46,21 @@ func Parse(b []byte) (*Message, error) {
 	return m, nil
 }
 
+// ParseAs is [Parse] for a sender that has agreed to a character set which its
+// messages do not state: silent is that of a message whose MSH-18 is empty.
+func ParseAs(b []byte, silent Charset) (*Message, error) {
+	m := &Message{}
+	if err := m.parse(b, silent); err != nil {
+		return nil, err
+	}
+	return m, nil
+}
+
 // Parse reads b into m in place of what m held, reusing m's memory, so that a
 // loop over messages does not allocate. Values taken from m before are void.
-func (m *Message) Parse(b []byte) error {
+func (m *Message) Parse(b []byte) error { return m.parse(b, ASCII) }
+
+func (m *Message) parse(b []byte, silent Charset) error {
 	m.segs, m.fields, m.text = m.segs[:0], m.fields[:0], nil
 	sep, err := readSeparators(b)
 	if err != nil {
@@ -59,7 +71,7 @@ func (m *Message) Parse(b []byte) error {
 	if len(m.segs) > MaxSegments || len(m.fields) > MaxFields {
 		return fhir.Errorf(fhir.TooLong, "the message has more than %d segments or %d fields", MaxSegments, MaxFields)
 	}
-	if err := m.checkCharset(wide); err != nil {
+	if err := m.checkCharset(wide, silent); err != nil {
 		return err
 	}
 	if issues := m.checkSegments(control); len(issues) > 0 {

@@ -118,7 +118,8 @@ func TestWriteOrdersSegments(t *testing.T) {
 		d.Set(d.Make(codec.Root, steps), p, codec.Text)
 	}
 	out, err := Syntax{}.Write(d)
-	want := "MSH|^~\\&||||||||||||||||UNICODE UTF-8\rRF1|RF1-1\rPID|||PID-3\rOBX|OBX-1\rNTE|||NTE-3\rZZZ|ZZZ-1\r"
+	// Without the PV1 the note would be read as one of the OBX.
+	want := "MSH|^~\\&||||||||||||||||UNICODE UTF-8\rRF1|RF1-1\rPID|||PID-3\rOBX|OBX-1\rPV1|1|N\rNTE|||NTE-3\rZZZ|ZZZ-1\r"
 	if err != nil || string(out) != want {
 		t.Errorf("Write = %q, %v; want %q", out, err, want)
 	}

@@ -27,7 +27,21 @@ func (Syntax) Write(d *codec.Doc) ([]byte, error) {
 		w.Segment("MSH")
 		w.Put(18, string(UTF8))
 	}
+	results := false
 	for _, id := range segs {
+		switch d.Name(id) {
+		case "OBR", "OBX":
+			results = true
+		case "NTE":
+			if results { // else the note would be read as one of the result before it
+				w.Segment("PV1")
+				w.Put(1, "1")
+				w.Put(2, "N") // table 0004: not applicable
+			}
+			results = false
+		default:
+			results = false
+		}
 		writeSegment(w, d, id)
 	}
 	return w.Bytes(), nil

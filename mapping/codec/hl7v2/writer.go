@@ -47,6 +47,13 @@ func (w *Writer) Set(field, rep, comp, sub int, text string) {
 // SetNull writes the explicit null "" as the field.
 func (w *Writer) SetNull(field int) { w.Set(field, 1, 1, 1, null) }
 
+// Clear empties a field.
+func (w *Writer) Clear(field int) {
+	if field > 0 && field <= len(w.fields) {
+		w.fields[field-1] = nil
+	}
+}
+
 // Put sets the components of a field's first repetition.
 func (w *Writer) Put(field int, comps ...string) {
 	for i, c := range comps {
@@ -60,8 +67,10 @@ func (w *Writer) Copy(field int, v Value) { w.copyRep(field, 1, v) }
 
 // CopyField is [Writer.Copy] for all repetitions of a field.
 func (w *Writer) CopyField(field int, f Field) {
+	v := f.Rep(0) // walked along: seeking each anew would take the square of the time
 	for i := range f.Len() {
-		w.copyRep(field, i+1, f.Rep(i))
+		w.copyRep(field, i+1, v)
+		v = v.next()
 	}
 }
 
@@ -73,9 +82,17 @@ func (w *Writer) copyRep(field, rep int, v Value) {
 	for c := range v.Components() {
 		comp := v.Component(c + 1)
 		for s := range comp.Subs() {
-			w.Set(field, rep, c+1, s+1, comp.Sub(s+1).Text())
+			w.Set(field, rep, c+1, s+1, nullOr(comp.Sub(s+1)))
 		}
 	}
+}
+
+// nullOr returns the text of a value, or what stands for the explicit null.
+func nullOr(v Value) string {
+	if v.IsNull() {
+		return null
+	}
+	return v.Text()
 }
 
 func grow[T any](s []T, n int) []T {

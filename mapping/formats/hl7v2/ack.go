@@ -57,6 +57,35 @@ type AckPolicy struct {
 	// for an accept acknowledgement (MSH-15). Many senders that fill MSH-15
 	// know only AA, AE and AR; they are the default.
 	Commit bool
+	// RRI answers a referral at once with RRI where the sender waits for an
+	// application answer on the same connection, as the standard has it for
+	// MSH-15 and MSH-16 blank, and for NE with AL. It says that the referral is
+	// pending (RF1-1 P). Without it the answer is an ACK, and the RRI follows
+	// when a person has decided.
+	RRI bool
+}
+
+// AnswersRRI reports that the answer to an accepted referral message is an RRI
+// on the same connection.
+func (h Header) AnswersRRI(p AckPolicy) bool {
+	waits := h.AcceptAck == "" || h.AcceptAck == "NE"
+	return p.RRI && h.Kind() == Referral && waits && wants(h.ApplicationAck, true)
+}
+
+// Follows reports that an acknowledgement of the application's own (AA) is owed
+// after CA: in enhanced mode, for a message that no RRI answers.
+func (h Header) Follows(p AckPolicy) bool {
+	return p.Commit && h.told() && wants(h.AcceptAck, false) && wants(h.ApplicationAck, false)
+}
+
+// told reports a kind of message that no RRI answers.
+func (h Header) told() bool {
+	return h.Kind() == Visit || h.Kind() == Result || h.Kind() == Response
+}
+
+// wants reports whether MSH-15 or MSH-16 asks for an answer to a success.
+func wants(condition string, blank bool) bool {
+	return condition == "AL" || condition == "SU" || blank && condition == ""
 }
 
 // Answer decides what is answered at once to a message that came to outcome
@@ -64,14 +93,15 @@ type AckPolicy struct {
 //
 //   - both blank, the original mode, or MSH-15 AL: always;
 //   - MSH-15 SU: on success; ER: on failure;
-//   - MSH-15 NE: nothing on success, since the RRI answers; a failure is told
-//     unless MSH-16 is NE or SU, since no RRI would follow.
+//   - MSH-15 NE: for a referral nothing on success, since the RRI answers; for
+//     other kinds as MSH-16 says. A failure is told unless MSH-16 is NE or SU,
+//     since nothing else would follow.
 //
 // ok is false when nothing is to be sent at once. Over HTTP there is always an
 // answer: send code whatever ok says.
 func (h Header) Answer(outcome Code, p AckPolicy) (code Code, ok bool) {
 	success := outcome == AA
-	if h.AcceptAck == "" && h.ApplicationAck == "" {
+	if h.AcceptAck == "" && h.ApplicationAck == "" || success && h.AnswersRRI(p) {
 		return outcome, true
 	}
 	code = outcome
@@ -80,7 +110,10 @@ func (h Header) Answer(outcome Code, p AckPolicy) (code Code, ok bool) {
 	}
 	switch h.AcceptAck {
 	case "NE":
-		return code, !success && h.ApplicationAck != "NE" && h.ApplicationAck != "SU"
+		if success {
+			return code, h.told() && wants(h.ApplicationAck, false)
+		}
+		return code, h.ApplicationAck != "NE" && h.ApplicationAck != "SU"
 	case "SU":
 		return code, success
 	case "ER":
@@ -95,6 +128,17 @@ func (h Header) Answer(outcome Code, p AckPolicy) (code Code, ok bool) {
 // before. controlID is our own message control id. It returns nil when not
 // even the separators of msg can be read: then nobody can be answered.
 func BuildAck(msg []byte, code Code, faults []fhir.Issue, now time.Time, controlID string) []byte {
+	return buildAck(msg, code, faults, now, controlID, "")
+}
+
+// BuildFollowingAck returns the application acknowledgement (AA) that follows a
+// commit acknowledgement in enhanced mode: a message of its own, whose arrival
+// its receiver is asked to confirm.
+func BuildFollowingAck(msg []byte, now time.Time, controlID string) []byte {
+	return buildAck(msg, AA, nil, now, controlID, "AL")
+}
+
+func buildAck(msg []byte, code Code, faults []fhir.Issue, now time.Time, controlID, accept string) []byte {
 	m, _ := hl7v2.ReadAny(msg)
 	if m == nil {
 		return nil
@@ -102,6 +146,10 @@ func BuildAck(msg []byte, code Code, faults []fhir.Issue, now time.Time, control
 	h := header(m)
 	w := hl7v2.NewWriter(m.Separators(), m.Charset())
 	writeMSH(w, m, h, now, controlID)
+	if accept != "" {
+		w.Put(15, accept)
+		w.Put(16, "NE")
+	}
 	w.Segment("MSA")
 	w.Put(1, string(code))
 	w.Copy(2, m.First("MSH").Field(10).Rep(0))

@@ -71,14 +71,19 @@ func TestCheck(t *testing.T) {
 		{"refer", msg("REF^I12^REF_I12", "1", "P", "2.5.1"), ""},
 		{"modify", msg("REF^I13", "1", "T", "2.3"), ""},
 		{"cancel", msg("REF^I14", "1", "D", "2.8"), ""},
-		{"status", msg("REF^I15", "1", "P", "2.5"), "201 MSH-9.2"},
-		{"discharge", msg("ADT^A03^ADT_A03", "1", "P", "2.5.1"), "200 MSH-9.1"},
+		{"status", msg("REF^I15", "1", "P", "2.5"), ""},
+		{"response", msg("RRI^I12^RRI_I12", "1", "P", "2.5"), ""},
+		{"discharge", msg("ADT^A03^ADT_A03", "1", "P", "2.5.1"), ""},
+		{"scores", msg("ORU^R01^ORU_R01", "1", "P", "2.5.1"), ""},
+		{"cancelled discharge", msg("ADT^A13", "1", "P", "2.5.1"), "201 MSH-9.2"},
+		{"other event", msg("REF^I16", "1", "P", "2.5.1"), "201 MSH-9.2"},
+		{"appointment", msg("SIU^S12", "1", "P", "2.5.1"), "200 MSH-9.1"},
 		{"no type", msg("", "1", "P", "2.5.1"), "101 MSH-9.1"},
 		{"no event", msg("REF", "1", "P", "2.5.1"), "101 MSH-9.2"},
 		{"processing", msg("REF^I12", "1", "X", "2.5.1"), "202 MSH-11.1"},
 		{"version", msg("REF^I12", "1", "P", "3.0"), "203 MSH-12.1"},
 		{"control id", msg("REF^I12", "", "P", "2.5"), "101 MSH-10"},
-		{"everything", msg("ADT^A01", "", "", ""), "200 MSH-9.1,101 MSH-10,202 MSH-11.1,203 MSH-12.1"},
+		{"everything", msg("SIU^S12", "", "", ""), "200 MSH-9.1,101 MSH-10,202 MSH-11.1,203 MSH-12.1"},
 	}
 	for _, tt := range tests {
 		h, err := ReadHeader([]byte(tt.msg))

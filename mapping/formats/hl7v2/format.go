@@ -1,6 +1,7 @@
 package hl7v2
 
 import (
+	"embed"
 	"io"
 	"io/fs"
 	"slices"
@@ -13,41 +14,96 @@ import (
 	"trellis.example/mapping/codec/hl7v2"
 )
 
+//go:embed adt oru rri
+var kinds embed.FS
+
 // Options are what the partner's agreement says about reading its messages.
 type Options struct {
 	// ImpliedConsent says that the agreement rests on implied consent for
 	// direct care. A referral without CON then gets a Consent with policy rule
 	// IMPLIED and is active; otherwise it is a draft, with a warning.
 	ImpliedConsent bool
+	// Charset is the character set of messages that state none in MSH-18;
+	// "" means ASCII, as the standard says.
+	Charset hl7v2.Charset
 }
 
-// A Format reads and writes HL7 v2 referral messages. It is immutable and safe
-// for concurrent use.
+func (o Options) charset() hl7v2.Charset {
+	if o.Charset == "" {
+		return hl7v2.ASCII
+	}
+	return o.Charset
+}
+
+// A Format reads and writes HL7 v2 messages. It is immutable and safe for
+// concurrent use.
 type Format struct {
-	m    *mapping.Map
-	o    Options
-	docs *sync.Pool // of *codec.Doc
+	m     *mapping.Map // referrals
+	kinds map[Kind]*mapping.Map
+	o     Options
+	docs  *sync.Pool // of *codec.Doc
 }
 
 var _ mapping.Format = (*Format)(nil)
 
-// New compiles the map of the format's folder.
+// New compiles the map of the format's folder, and those of the kinds of
+// messages that are no referrals, which build on it.
 func New(files fs.FS, lib mapping.Library) (*Format, error) {
 	m, err := mapping.Compile(files, lib)
 	if err != nil {
 		return nil, err
 	}
-	return &Format{m: m, docs: &sync.Pool{New: func() any { return codec.NewDoc() }}}, nil
+	f := &Format{m: m, kinds: map[Kind]*mapping.Map{Referral: m}, docs: &sync.Pool{New: func() any { return codec.NewDoc() }}}
+	own := lib
+	own.Folder = func(string) (fs.FS, error) { return files, nil }
+	own.Tables = tableFiles{files, lib.Tables}
+	for kind, folder := range map[Kind]string{Visit: "adt", Result: "oru", Response: "rri"} {
+		sub, err := fs.Sub(kinds, folder)
+		if err == nil {
+			f.kinds[kind], err = mapping.Compile(sub, own)
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+	return f, nil
+}
+
+// tableFiles are the format's own tables before those that formats share.
+type tableFiles struct{ own, shared fs.FS }
+
+func (t tableFiles) Open(name string) (fs.File, error) {
+	f, err := t.own.Open("tables/" + name)
+	if err == nil || t.shared == nil {
+		return f, err
+	}
+	return t.shared.Open(name)
 }
 
 // With returns the format as one partner's agreement has it.
-func (f *Format) With(o Options) *Format { return &Format{m: f.m, o: o, docs: f.docs} }
+func (f *Format) With(o Options) *Format { return &Format{m: f.m, kinds: f.kinds, o: o, docs: f.docs} }
 
-// Map returns the compiled map.
+// Map returns the compiled map of referrals.
 func (f *Format) Map() *mapping.Map { return f.m }
 
-// Info describes the format.
-func (f *Format) Info() mapping.Info { return f.m.Info() }
+// KindMap returns the compiled map of a kind of message; nil for one that is
+// not taken in.
+func (f *Format) KindMap(k Kind) *mapping.Map { return f.kinds[k] }
+
+// Info describes the format. Its senders are those of all kinds of messages;
+// who may send which, the maps of the kinds say.
+func (f *Format) Info() mapping.Info {
+	i := f.m.Info()
+	i.Senders = slices.Clone(i.Senders)
+	for _, k := range []Kind{Response, Visit, Result} {
+		for _, role := range f.kinds[k].Info().Senders {
+			if !slices.Contains(i.Senders, role) {
+				i.Senders = append(i.Senders, role)
+			}
+		}
+	}
+	return i
+}
 
 // ReadStream reads one message; see [Format.Read].
 func (f *Format) ReadStream(r io.Reader, yield func(mapping.Record) bool) []fhir.Issue {
@@ -65,11 +121,12 @@ func (f *Format) ReadStream(r io.Reader, yield func(mapping.Record) bool) []fhir
 }
 
 // Read reads one message. Faults of the Result are faults of syntax or of the
-// header and mean AR; faults of the Record mean AE. The record's key is RF1-6,
-// or MSH-10 when the message has none.
+// header and mean AR; faults of the Record mean AE. The record's key is RF1-6
+// of a referral, or MSH-10 when it has none; the visit number of a visit, the
+// filler's number of a result, MSH-10 of a response.
 func (f *Format) Read(doc []byte) mapping.Result {
 	res := mapping.Result{Map: f.m.Name()}
-	m, err := hl7v2.Parse(slices.Clone(doc))
+	m, err := hl7v2.ParseAs(slices.Clone(doc), f.o.charset())
 	if err != nil {
 		res.Faults = fhir.AsError(err).Issues
 		return res
@@ -78,6 +135,7 @@ func (f *Format) Read(doc []byte) mapping.Result {
 	if res.Faults = h.Check(); len(res.Faults) > 0 {
 		return res
 	}
+	res.Map = f.kinds[h.Kind()].Name()
 	res.Records = []mapping.Record{f.record(m, h)}
 	return res
 }
@@ -90,12 +148,12 @@ func (f *Format) record(m *hl7v2.Message, h Header) mapping.Record {
 	}
 	d := f.docs.Get().(*codec.Doc)
 	defer f.docs.Put(d)
-	issues := hl7v2.Record(d, m, basis, reference(m, h))
-	issues = append(issues, structure(m)...)
+	issues := hl7v2.Record(d, m, basis, reference(m, h), answered(m, h), nhsNumber(m))
+	issues = append(issues, structure(m, h)...)
 	issues = append(issues, f.remarks(m, h)...)
-	rec := f.m.ReadDoc(d)
+	rec := f.kinds[h.Kind()].ReadDoc(d)
 	rec.Faults = append(issues, rec.Faults...)
-	rec.Losses = slices.DeleteFunc(rec.Losses, func(l mapping.Loss) bool { return envelope(m, l) })
+	rec.Losses = slices.DeleteFunc(rec.Losses, func(l mapping.Loss) bool { return envelope(m, l) || fact(h, l) })
 	rec.Losses = append(rec.Losses, birthTime(m)...)
 	if rec.Refused() {
 		rec.Bundle, rec.Places = nil, nil
@@ -103,13 +161,59 @@ func (f *Format) record(m *hl7v2.Message, h Header) mapping.Record {
 	return rec
 }
 
-// reference is the sender's own reference for the referral: RF1-6, and without
-// one the placer's order number or the control id.
+// reference is the sender's own reference for what the message is about: of a
+// referral RF1-6, of a result the filler's number, of a visit its number; the
+// control id where there is none.
 func reference(m *hl7v2.Message, h Header) string {
-	if id := m.Get("RF1-6.1"); id != "" {
-		return id
+	var places []string
+	switch h.Kind() {
+	case Referral:
+		places = []string{"RF1-6.1"}
+	case Result:
+		places = []string{"OBR-3.1", "ORC-3.1"}
+	case Visit:
+		places = []string{"PV1-19.1", "PV1-44.1"}
+	case Response: // each is an event of its own
 	}
-	return h.ControlID
+	return or(firstText(m, places...), h.ControlID)
+}
+
+// answered is the reference of the referral that a response or a result belongs
+// to, as the one who asked gave it.
+func answered(m *hl7v2.Message, h Header) string {
+	switch h.Kind() {
+	case Response:
+		return firstText(m, "RF1-6.1", "RF1-11.1")
+	case Result:
+		return firstText(m, "ORC-2.1", "OBR-2.1")
+	case Referral, Visit:
+	}
+	return ""
+}
+
+func firstText(m *hl7v2.Message, places ...string) string {
+	for _, p := range places {
+		if s := m.Get(p); s != "" {
+			return s
+		}
+	}
+	return ""
+}
+
+// maxIdentifiers is how many of a person's identifiers are looked at.
+const maxIdentifiers = 20
+
+// nhsNumber is the first identifier of PID-3 that says it is one.
+func nhsNumber(m *hl7v2.Message) string {
+	f := m.First("PID").Field(3)
+	for i := range min(f.Len(), maxIdentifiers) {
+		v := f.Rep(i)
+		typ, authority := v.Component(5).Text(), v.Component(4).Sub(1).Text()
+		if typ == "NH" || typ == "NHS" || typ == "" && slices.Contains([]string{"NHS", "NHSNBR", "NHSNMBR"}, authority) {
+			return v.Component(1).Text()
+		}
+	}
+	return ""
 }
 
 // envelope reports losses that are none: the header, which this package reads
@@ -128,7 +232,7 @@ func envelope(m *hl7v2.Message, l mapping.Loss) bool {
 	}
 	switch p.Component {
 	case 0, 1:
-		return p.Field == 1 && hasSetID(p.Segment)
+		return p.Field == 1 && hasSetID(p.Segment) || saidBefore(m, p)
 	case 2:
 		return codedBy(p) != ""
 	case 3:
@@ -136,6 +240,17 @@ func envelope(m *hl7v2.Message, l mapping.Loss) bool {
 		return table != "" && m.At(p).Text() == table
 	}
 	return false
+}
+
+// fact reports the values that this package reads itself to find what a
+// response or a result belongs to.
+func fact(h Header, l mapping.Loss) bool {
+	places := map[Kind][]string{
+		Result:   {"PID-3.1", "PID-3.4", "PID-3.5", "ORC-2.1", "OBR-2.1", "OBR-3.1"},
+		Response: {"PID-3.1", "PID-3.4", "PID-3.5", "RF1-6.1", "RF1-11.1", "PRD-1.1"},
+		Visit:    {"EVN-2", "PV1-19.4"},
+	}
+	return l.Rule == "residue" && slices.Contains(places[h.Kind()], l.Source)
 }
 
 // hasSetID reports the segments whose first field numbers them.

@@ -197,9 +197,11 @@ func TestFacts(t *testing.T) {
 		{"Practitioner", 0, []any{"identifier", 0, "system"}, "https://fhir.hl7.org.uk/Id/gmc-number"},
 		{"Condition", 0, []any{"code", "text"}, "Alone since a bereavement"},
 		{"AllergyIntolerance", 0, []any{"reaction", 0, "severity"}, "moderate"},
-		{"Observation", 0, []any{"valueQuantity", "value"}, "3"},
-		{"Observation", 0, []any{"note", 0, "text"}, "Asked by telephone"},
-		{"Observation", 1, []any{"valueString"}, "Would like company\nLikes gardening & chess\nand a lift to town"},
+		{"QuestionnaireResponse", 0, []any{"questionnaire"}, "https://trellis.example/fhir/Questionnaire/ons4|1.0.0"},
+		{"QuestionnaireResponse", 0, []any{"item", 0, "linkId"}, "satisfied"},
+		{"QuestionnaireResponse", 0, []any{"item", 0, "answer", 0, "valueInteger"}, "3"},
+		{"ServiceRequest", 0, []any{"note", 1, "text"}, "Asked by telephone"},
+		{"Observation", 0, []any{"valueString"}, "Would like company\nLikes gardening & chess\nand a lift to town"},
 		{"Encounter", 0, []any{"class", "code"}, "AMB"},
 		{"Encounter", 0, []any{"status"}, "unknown"},
 	}
@@ -297,7 +299,7 @@ func TestFaultsBecomeErr(t *testing.T) {
 }
 
 func TestHeaderFaultsGiveNoRecord(t *testing.T) {
-	for _, msg := range []string{"", "hello", with(t, example(t, "refer"), "MSH-9", "ADT^A03"), with(t, example(t, "refer"), "MSH-12", "3.0"), example(t, "refer") + "pid|x\r"} {
+	for _, msg := range []string{"", "hello", with(t, example(t, "refer"), "MSH-9", "SIU^S12"), with(t, example(t, "refer"), "MSH-12", "3.0"), example(t, "refer") + "pid|x\r"} {
 		res := newFormat(t, Options{}).Read([]byte(msg))
 		if len(res.Records) != 0 || CodeFor(res.Faults) != AR {
 			t.Errorf("%.20q: %d records, %s", msg, len(res.Records), CodeFor(res.Faults))
@@ -352,8 +354,8 @@ func TestRRI(t *testing.T) {
 		SendingFacility: "X26TW", ReceivingApplication: "PRACTICE", ReceivingFacility: "Y90001",
 		ControlID: "R1", Now: noon, InReplyTo: "M000000001", Version: "2.4",
 	}
-	for accepted, want := range map[bool]string{true: "A", false: "R"} {
-		w := f.BuildRRI(rec.Bundle, Decision{Accepted: accepted, Reference: "SP-1", Authority: "X26TW", Text: "We will ring on Monday"}, env)
+	for _, status := range []string{"A", "R", "P", "E", ""} {
+		w := f.BuildRRI(rec.Bundle, Decision{Status: status, Reference: "SP-1", Authority: "X26TW", Text: "We will ring on Monday"}, env)
 		m, err := hl7v2.Parse([]byte(w.Document))
 		if err != nil {
 			t.Fatalf("%v %v", err, w.Faults)
@@ -361,11 +363,11 @@ func TestRRI(t *testing.T) {
 		for place, want := range map[string]string{
 			"MSH-9.1": "RRI", "MSH-9.2": "I12", "MSH-9.3": "RRI_I12", "MSH-10": "R1", "MSH-12": "2.4", "MSH-3": "TRELLIS", "MSH-6": "Y90001",
 			"MSA-1": "AA", "MSA-2": "M000000001",
-			"RF1-1.1": want, "RF1-6.1": "REF-7001", "RF1-11.1": "EXT-12", "RF1-11[2].1": "SP-1", "RF1-11[2].2": "X26TW",
+			"RF1-1.1": status, "RF1-6.1": "REF-7001", "RF1-11.1": "EXT-12", "RF1-11[2].1": "SP-1", "RF1-11[2].2": "X26TW",
 			"PRD-1.1": "RP", "PID-3.1": "9990000018", "NTE-3": "We will ring on Monday",
 		} {
 			if got := m.Get(place); got != want {
-				t.Errorf("accepted %t: %s = %q, want %q", accepted, place, got, want)
+				t.Errorf("status %q: %s = %q, want %q", status, place, got, want)
 			}
 		}
 		for _, name := range []string{"NK1", "DG1", "OBX", "OBR", "CON", "PV1", "AL1"} {
@@ -432,17 +434,22 @@ func testComposed(t *testing.T, f *Format, dir string) {
 		t.Fatal(err)
 	}
 	rec, b := read(t, f, string(msg))
-	if rec.Key != "REF-2026-0001" || b.get("Patient", 0, "identifier", 0, "value") != "9991001018" || b.count("Observation") != 3 {
+	if rec.Key != "REF-2026-0001" || b.get("Patient", 0, "identifier", 0, "value") != "9991001018" || b.count("Observation") != 1 || b.count("QuestionnaireResponse") != 1 {
 		t.Error("the composed UK referral is not read as it should")
 	}
-	for name, code := range map[string]string{"02-ADT-A03-01.hl7": "200", "06-composed-ADT-A03-discharge.hl7": "200", "04-composed-RRI-I12-accepted.hl7": "200"} {
-		msg, err := os.ReadFile(filepath.Join(dir, name))
+	for _, tt := range []struct{ name, typ, want string }{
+		{"02-ADT-A03-01.hl7", "Patient", "ADT"},
+		{"06-composed-ADT-A03-discharge.hl7", "Encounter", "ADT"},
+		{"04-composed-RRI-I12-accepted.hl7", "Task", "RRI"},
+	} {
+		msg, err := os.ReadFile(filepath.Join(dir, tt.name))
 		if err != nil {
 			t.Fatal(err)
 		}
 		h, _ := ReadHeader(msg)
-		if is := h.Check(); len(is) == 0 || is[0].Details.Code != code {
-			t.Errorf("%s: %v, want code %s", name, is, code)
+		_, b := read(t, f, string(msg))
+		if h.Type != tt.want || b.count(tt.typ) != 1 || b.count("ServiceRequest") != 0 {
+			t.Errorf("%s: %s with %d of %s and %d referrals", tt.name, h.Type, b.count(tt.typ), tt.typ, b.count("ServiceRequest"))
 		}
 	}
 }

@@ -29,8 +29,11 @@ type Header struct {
 // ReadHeader reads the header of a message, even of one that is otherwise
 // broken. The error, a *fhir.Error, lists the faults of syntax of the whole
 // message; the Header is what could be read all the same.
-func ReadHeader(msg []byte) (Header, error) {
-	m, err := hl7v2.ReadAny(msg)
+func ReadHeader(msg []byte) (Header, error) { return Options{}.ReadHeader(msg) }
+
+// ReadHeader is [ReadHeader] as the partner's agreement has it.
+func (o Options) ReadHeader(msg []byte) (Header, error) {
+	m, err := hl7v2.ReadAnyAs(msg, o.charset())
 	return header(m), err
 }
 
@@ -74,9 +77,39 @@ func (h Header) Key() string {
 // codes. A fault whose Details carry a code of it keeps that code in ERR-3.
 const Table0357 = "http://terminology.hl7.org/CodeSystem/v2-0357"
 
-// Events are the trigger events of REF that are taken in: refer, modify,
-// cancel.
-func Events() []string { return []string{"I12", "I13", "I14"} }
+// A Kind is what a message is about: its type, MSH-9.1.
+type Kind string
+
+// The kinds of messages that are taken in.
+const (
+	// Referral (REF): refer I12, modify I13, cancel I14, ask for the status I15.
+	Referral Kind = "REF"
+	// Response (RRI): what a service that was referred to has decided.
+	Response Kind = "RRI"
+	// Visit (ADT): admitted A01, discharged A03, changed A08. It is context and
+	// never a referral.
+	Visit Kind = "ADT"
+	// Result (ORU): scores and observations, R01.
+	Result Kind = "ORU"
+)
+
+// Kind returns what the message is about; one that [Header.Check] refuses may
+// be none of the kinds.
+func (h Header) Kind() Kind { return Kind(h.Type) }
+
+// Events are the trigger events of a kind that are taken in; none for a kind
+// that is not.
+func Events(k Kind) []string {
+	switch k {
+	case Referral, Response:
+		return []string{"I12", "I13", "I14", "I15"}
+	case Visit:
+		return []string{"A01", "A03", "A08"}
+	case Result:
+		return []string{"R01"}
+	}
+	return nil
+}
 
 // Versions are the versions of HL7 that are taken in.
 func Versions() []string {
@@ -92,13 +125,13 @@ func (h Header) Check() []fhir.Issue {
 	}
 	switch {
 	case h.Type == "":
-		reject("101", fhir.Required, "MSH-9.1", "the message type is required; expected REF")
-	case h.Type != "REF":
-		reject("200", fhir.NotSupported, "MSH-9.1", "unsupported message type; expected REF")
+		reject("101", fhir.Required, "MSH-9.1", "the message type is required; expected REF, RRI, ADT or ORU")
+	case Events(h.Kind()) == nil:
+		reject("200", fhir.NotSupported, "MSH-9.1", "unsupported message type; expected REF, RRI, ADT or ORU")
 	case h.Event == "":
-		reject("101", fhir.Required, "MSH-9.2", "the trigger event is required; expected I12, I13 or I14")
-	case !slices.Contains(Events(), h.Event):
-		reject("201", fhir.NotSupported, "MSH-9.2", "unsupported trigger event; expected I12, I13 or I14")
+		reject("101", fhir.Required, "MSH-9.2", "the trigger event is required; expected "+strings.Join(Events(h.Kind()), ", "))
+	case !slices.Contains(Events(h.Kind()), h.Event):
+		reject("201", fhir.NotSupported, "MSH-9.2", "unsupported trigger event; expected "+strings.Join(Events(h.Kind()), ", "))
 	}
 	if h.ControlID == "" {
 		reject("101", fhir.Required, "MSH-10", "the message control id is required")
