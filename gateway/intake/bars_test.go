@@ -4,8 +4,11 @@ import (
 	"context"
 	"encoding/base64"
 	"errors"
+	"io"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -14,7 +17,9 @@ import (
 	"trellis.example/auth"
 	"trellis.example/fhir"
 	"trellis.example/gateway/intake"
+	"trellis.example/gateway/rest"
 	"trellis.example/gateway/store"
+	"trellis.example/mapping/formats/bars"
 )
 
 // process sends a message as the surgery, or as the service.
@@ -138,5 +143,124 @@ func TestBaRSLosesARace(t *testing.T) {
 	}
 	if a, err := process(t, h.Intake, "Z9D01", refusedWork(t)); err != nil || a.Status != http.StatusOK {
 		t.Errorf("response after the race: %d %v", a.Status, fhir.AsError(err))
+	}
+}
+
+// again is a message that is sent with ids of its own, as often as wanted.
+func again(t *testing.T, in *intake.Intake, body io.Reader) func() (intake.Answer, error) {
+	t.Helper()
+	id, conversation := uuid.NewString(), uuid.NewString()
+	return func() (intake.Answer, error) {
+		ctx, s := caller(t, "Y99001", "gp-practice", "Y99001")
+		r := httptest.NewRequestWithContext(ctx, http.MethodPost, "/fhir/$process-message", body)
+		r.Header = http.Header{
+			"Content-Type": {"application/fhir+json"}, "X-Request-Id": {id}, "X-Correlation-Id": {conversation},
+			"Nhsd-Target-Identifier": {base64.StdEncoding.EncodeToString([]byte(`{"value":"9900000001","system":"https://fhir.nhs.uk/Id/dos-service-id"}`))},
+		}
+		a, err := in.ProcessMessage(r, s)
+		if err != nil {
+			err = bars.Decorate(rest.StoreError(err))
+		}
+		return a, err
+	}
+}
+
+// refusal is a refusal as "status code issue-code"; it tells nothing of the
+// document or of what is behind the store's error.
+func refusal(t *testing.T, err error) string {
+	t.Helper()
+	if err == nil {
+		return "none"
+	}
+	e := fhir.AsError(err)
+	for _, is := range e.Issues {
+		for _, secret := range []string{"on fire", "Placeholder", "9991234039", "Robin"} {
+			if strings.Contains(is.Text+is.Expression+is.Source, secret) {
+				t.Errorf("an issue tells %q", secret)
+			}
+		}
+	}
+	return strconv.Itoa(e.HTTPStatus()) + " " + e.Issues[0].Details.Code + " " + string(e.Issues[0].Code)
+}
+
+// A slowBody never ends.
+type slowBody struct{}
+
+func (slowBody) Read([]byte) (int, error) { return 0, os.ErrDeadlineExceeded }
+
+// TestBaRSTrouble: what goes wrong on our side has its code, and uses up no
+// message id: the same message is taken when it is sent again.
+func TestBaRSTrouble(t *testing.T) {
+	fire := errors.New("on fire")
+	tests := []struct {
+		name string
+		err  error
+		want string
+	}{
+		{"the store is away", errors.Join(store.ErrUnavailable, fire), "503 REC_SERVICE_UNAVAILABLE transient"},
+		{"something unheard of", fire, "500 REC_SERVER_ERROR exception"},
+		{"another writer", &store.Conflict{}, "409 REC_CONFLICT conflict"},
+		{"too large to keep", store.ErrTooLarge, "413 REC_BAD_REQUEST too-long"},
+	}
+	for _, tt := range tests {
+		h := newHouse(t)
+		h.fail = func(store.Commit) error { return tt.err }
+		body := barsMessage(t)
+		rd := strings.NewReader(body)
+		send := again(t, h.Intake, rd)
+		if _, err := send(); refusal(t, err) != tt.want {
+			t.Errorf("%s: %s, want %s", tt.name, refusal(t, err), tt.want)
+		}
+		h.fail = nil
+		rd.Reset(body)
+		if a, err := send(); err != nil || a.Status != http.StatusOK {
+			t.Errorf("%s, sent again: %s", tt.name, refusal(t, err))
+		}
+		rd.Reset(body)
+		if _, err := send(); refusal(t, err) != "409 REC_CONFLICT duplicate" {
+			t.Errorf("%s, sent a third time: %s", tt.name, refusal(t, err))
+		}
+	}
+	h := newHouse(t)
+	if _, err := again(t, h.Intake, slowBody{})(); refusal(t, err) != "408 REC_TIMEOUT timeout" {
+		t.Errorf("a sender too slow: %s", refusal(t, err))
+	}
+	var refs []string
+	for i := range 201 {
+		refs = append(refs, `{"reference":"Condition/none-`+strconv.Itoa(i)+`"}`)
+	}
+	costly := strings.Replace(barsMessage(t), `"requester": {`, `"supportingInfo": [`+strings.Join(refs, ",")+`], "requester": {`, 1)
+	if _, err := again(t, h.Intake, strings.NewReader(costly))(); refusal(t, err) != "422 REC_UNPROCESSABLE_ENTITY too-costly" {
+		t.Errorf("too many references: %s", refusal(t, err))
+	}
+}
+
+// TestBaRSTooEarly: while a message is in hand, the same is told to wait.
+func TestBaRSTooEarly(t *testing.T) {
+	h := newHouse(t)
+	in, out := make(chan bool), make(chan bool)
+	h.fail = func(store.Commit) error {
+		in <- true
+		<-out
+		return nil
+	}
+	body := barsMessage(t)
+	first := again(t, h.Intake, strings.NewReader(body))
+	done := make(chan error)
+	go func() {
+		_, err := first()
+		done <- err
+	}()
+	<-in
+	if _, err := first(); refusal(t, err) != "425 REC_TOO_EARLY duplicate" {
+		t.Errorf("meanwhile: %s", refusal(t, err))
+	}
+	out <- true
+	if err := <-done; err != nil {
+		t.Errorf("the first: %s", refusal(t, err))
+	}
+	h.fail = nil
+	if _, err := first(); refusal(t, err) != "409 REC_CONFLICT duplicate" {
+		t.Errorf("afterwards: %s", refusal(t, err))
 	}
 }
