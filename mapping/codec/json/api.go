@@ -16,9 +16,10 @@ import (
 // In the tree, a relationship leads to the included resource itself, found by
 // type and id and never by position:
 // /data/relationships/subject/-/attributes/surname. A resource that two
-// relationships name stands in both places. Its id, which only links, is no
-// leaf; it is made anew from the content when a document is written, so that
-// equal resources are included once. A resource that no relationship names stays
+// relationships name stands in both places. Its type and id, which only link, are
+// no leaves. When a document is written the map gives the type as a constant (else
+// it is the name of the relationship), and the id is made from the content, so
+// that equal resources are included once. A resource that no relationship names stays
 // below /included/-, and one that is named but not included is a leaf with its
 // id, and a warning. Places are those of the document as it was sent:
 // /included/2/attributes/surname.
@@ -161,7 +162,7 @@ func (a *apiReader) index(list fhir.Value) {
 }
 
 // resource adds the members of a resource object.
-func (a *apiReader) resource(to codec.ID, v fhir.Value, id bool) {
+func (a *apiReader) resource(to codec.ID, v fhir.Value, linkage bool) {
 	for m := range v.All() {
 		switch {
 		case m.Key() == "relationships" && m.Kind() == fhir.Object:
@@ -169,7 +170,7 @@ func (a *apiReader) resource(to codec.ID, v fhir.Value, id bool) {
 			for rel := range m.All() {
 				a.relationship(at, rel)
 			}
-		case id || m.Key() != "id" && m.Key() != "lid":
+		case linkage || m.Key() != "type" && m.Key() != "id" && m.Key() != "lid":
 			add(a.doc, to, codec.Step{Name: m.Key()}, m)
 		}
 	}
@@ -278,7 +279,7 @@ type apiWriter struct {
 func (w *apiWriter) body(id codec.ID) []byte {
 	var b []byte
 	for c := w.d.First(id); c != codec.None; c = w.d.Next(c) {
-		if hollow(w.d, c) || w.d.Element(c) > 0 {
+		if hollow(w.d, c) || w.d.Element(c) > 0 || w.d.Name(c) == "relationships" && w.lonely(c) {
 			continue
 		}
 		if len(b) > 0 {
@@ -302,7 +303,7 @@ func (w *apiWriter) relationships(b []byte, id codec.ID) []byte {
 	start := len(b)
 	last := ""
 	for c := w.d.First(id); c != codec.None; c = w.d.Next(c) {
-		if w.d.Element(c) > 0 || allHollow(w.d, c) || len(b) > start && w.d.Name(c) == last {
+		if w.d.Element(c) > 0 || w.empty(c) || len(b) > start && w.d.Name(c) == last {
 			continue // a later element, nothing, or what else a relationship said
 		}
 		last = w.d.Name(c)
@@ -317,7 +318,7 @@ func (w *apiWriter) relationships(b []byte, id codec.ID) []byte {
 		b = append(b, '[')
 		first := len(b)
 		for e := c; e != codec.None; e = w.d.NextSame(e) {
-			if hollow(w.d, e) {
+			if w.bare(e) {
 				continue
 			}
 			if len(b) > first {
@@ -330,21 +331,63 @@ func (w *apiWriter) relationships(b []byte, id codec.ID) []byte {
 	return append(b, '}')
 }
 
+// bare reports a resource about which nothing is said but its type.
+func (w *apiWriter) bare(id codec.ID) bool {
+	for c := w.d.First(id); c != codec.None; c = w.d.Next(c) {
+		switch w.d.Name(c) {
+		case "type":
+		case "relationships":
+			for r := w.d.First(c); r != codec.None; r = w.d.Next(r) {
+				if !w.bare(r) {
+					return false
+				}
+			}
+		default:
+			if !hollow(w.d, c) {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// lonely reports relationships that all lead to nothing.
+func (w *apiWriter) lonely(id codec.ID) bool {
+	for c := w.d.First(id); c != codec.None; c = w.d.Next(c) {
+		if !w.bare(c) {
+			return false
+		}
+	}
+	return true
+}
+
+// empty reports a relationship that leads to nothing; c is its first node.
+func (w *apiWriter) empty(c codec.ID) bool {
+	for ; c != codec.None; c = w.d.NextSame(c) {
+		if !w.bare(c) {
+			return false
+		}
+	}
+	return true
+}
+
 // include adds a resource to the document and appends its resource identifier.
 func (w *apiWriter) include(b []byte, id codec.ID) []byte {
-	key, own := "", w.d.Child(id, "id")
-	if own != codec.None { // it was not included
-		key = w.d.Text(own)
-	} else if body := w.body(id); !w.have[contentID(body)] {
-		key = contentID(body)
-		w.have[key] = true
-		w.add([]byte(`{"id":"` + key + `",` + string(body) + `}`))
-	} else {
-		key = contentID(body)
-	}
-	typ := ""
-	if c := w.d.Child(id, "type"); c != codec.None {
+	typ, key := w.d.Name(id), ""
+	var body []byte
+	if c := w.d.Child(id, "type"); c != codec.None && w.d.Text(c) != "" {
 		typ = w.d.Text(c)
+	} else {
+		body = append(fhir.AppendString(append(body, `"type":`...), typ), ',')
+	}
+	if own := w.d.Child(id, "id"); own != codec.None { // it was not included
+		key = w.d.Text(own)
+	} else {
+		body = append(body, w.body(id)...)
+		if key = contentID(body); !w.have[key] {
+			w.have[key] = true
+			w.add([]byte(`{"id":"` + key + `",` + string(body) + `}`))
+		}
 	}
 	b = append(fhir.AppendString(append(b, `{"type":`...), typ), `,"id":`...)
 	return append(fhir.AppendString(b, key), '}')
