@@ -39,6 +39,21 @@ func (p *Places) Source(expression string) string {
 	return ""
 }
 
+// Within returns where the first of the elements below one came from: the place
+// to look at for a fault of an object as a whole; "" when there is none.
+func (p *Places) Within(expression string) string {
+	if p == nil || expression == "" {
+		return ""
+	}
+	for _, e := range p.list {
+		rest, below := strings.CutPrefix(p.text[e.start:e.middle], expression)
+		if below && rest != "" && (rest[0] == '.' || rest[0] == '[') {
+			return p.text[e.middle:e.end]
+		}
+	}
+	return ""
+}
+
 // Len returns the number of elements whose place is known.
 func (p *Places) Len() int {
 	if p == nil {

@@ -37,3 +37,25 @@ func TestPlaces(t *testing.T) {
 		t.Error("no Places know a place")
 	}
 }
+
+// TestPlacesWithin holds that a fault of an object is shown where its first
+// member came from.
+func TestPlacesWithin(t *testing.T) {
+	m := mustBuild(t, `rules:
+  - {id: ref, partner: /ref, resource: "Patient:p", fhir: language}
+  - {id: name, partner: /name, resource: "Patient:p", fhir: "name[0].family"}
+`)
+	_, rec := read(t, m, `{"ref": "1", "name": "Sample"}`)
+	for at, want := range map[string]string{
+		"Bundle.entry[0].resource.name[0]": "/name", "Bundle.entry[0].resource": "/ref",
+		"Bundle.entry[0].resource.nam": "", "Bundle.entry[1].resource": "", "": "",
+	} {
+		if got := rec.Places.Within(at); got != want {
+			t.Errorf("%q: %q, want %q", at, got, want)
+		}
+	}
+	var none *mapping.Places
+	if none.Within("Bundle") != "" {
+		t.Error("no places know a place")
+	}
+}

@@ -42,6 +42,9 @@ func validate(b fhir.Resource, places *mapping.Places, v *profiles.Validator, o 
 		if issues[i].Source == "" {
 			issues[i].Source = place(places, issues[i].Expression)
 		}
+		if issues[i].Source == "" && issues[i].IsError() { // of an object as a whole: what made it
+			issues[i].Source = places.Within(issues[i].Expression)
+		}
 	}
 	return issues
 }
