@@ -148,11 +148,24 @@ func (f *Format) ReadStream(r io.Reader, yield func(mapping.Record) bool) []fhir
 // is no answer: the dictionary is REDCap's own, and what it loses on the way in
 // cannot be made up.
 func (f *Format) Write(resource []byte) mapping.Written {
-	if !bytes.Contains(resource, []byte(`"QuestionnaireResponse"`)) {
+	if res, err := fhir.DecodeLimit(resource, maxDictionary); err == nil && asks(res) {
 		return mapping.Written{Faults: []fhir.Issue{{Severity: fhir.SeverityError, Code: fhir.NotSupported, Rule: "answers",
-			Text: "expected a QuestionnaireResponse to an instrument of the data dictionary: nothing else is written as an export"}}}
+			Text: "expected QuestionnaireResponses to the instruments of the data dictionary: a Questionnaire is not written as a dictionary"}}}
 	}
 	return f.Map.Write(resource)
+}
+
+// asks reports whether there is a Questionnaire in the document.
+func asks(res fhir.Resource) bool {
+	if res.Type() == "Questionnaire" {
+		return true
+	}
+	for _, e := range res.Entries() {
+		if e.Type() == "Questionnaire" {
+			return true
+		}
+	}
+	return false
 }
 
 // dictionary turns a data dictionary into Questionnaires of this format's name

@@ -173,6 +173,7 @@ func (m *maker) form(form string) {
 	done := form + "/" + form + "_complete"
 	add(rule{ID: "status", FHIR: "status", Type: "code", Table: "complete", Partner: done, When: []when{{Partner: done, Present: yes()}}})
 	add(rule{ID: "status-unsaid", FHIR: "status", Value: "in-progress"})
+	add(rule{ID: "status-back", Partner: done, Value: "0", Dir: "out", Note: "what is in progress is incomplete, also where the export said nothing"})
 	m.time(form)
 	m.who(form)
 	for i, f := range m.p.fields {
