@@ -1,10 +1,7 @@
 package workflow
 
 import (
-	"encoding/json"
 	"time"
-
-	models "github.com/samply/golang-fhir-models/fhir-models/fhir"
 
 	"trellis.example/fhir"
 )
@@ -36,45 +33,41 @@ type Origin struct {
 }
 
 // Provenance returns the Provenance of the resources as JSON, without id: who
-// sent them, through which map, from which original.
+// sent them, through which map, from which original. It is written without
+// reflection: every record of a file has one.
 func Provenance(o Origin) ([]byte, error) {
+	b := make([]byte, 0, 1024+64*len(o.Targets))
+	b = append(b, '{')
+	if o.Map != "" {
+		b = appendText(append(b, `"extension":[{"url":"`+mapURL+`","valueString":`...), o.Map, `}],`)
+	}
+	b = append(b, `"target":[`...)
+	for i, t := range o.Targets {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = appendText(append(b, `{"reference":`...), t, `}`)
+	}
 	activity := "CREATE"
 	if o.Update {
 		activity = "UPDATE"
 	}
-	p := models.Provenance{
-		Recorded: fhir.Instant(o.Now),
-		Activity: concept(dataOperation, activity, ""),
-		Agent: []models.ProvenanceAgent{
-			agent("author", o.sender()),
-			agent("assembler", models.Reference{Display: new("Trellis gateway")}),
-		},
-	}
-	p.Activity.Coding[0].Display = nil
-	for _, t := range o.Targets {
-		p.Target = append(p.Target, ref(t))
-	}
-	if o.Hash != "" {
-		p.Entity = []models.ProvenanceEntity{{
-			Role: models.ProvenanceEntityRoleSource,
-			What: models.Reference{Identifier: &models.Identifier{System: new(hashSystem), Value: new(o.Hash)}},
-		}}
-	}
-	if o.Map != "" {
-		p.Extension = []models.Extension{{Url: mapURL, ValueString: new(o.Map)}}
-	}
-	return json.Marshal(p)
-}
-
-// sender refers to the sender logically: by ODS code where it has one.
-func (o Origin) sender() models.Reference {
-	id := &models.Identifier{System: new(clientSystem), Value: new(o.Client)}
+	b = append(b, `],"recorded":"`+fhir.Instant(o.Now)+`","activity":{"coding":[{"system":"`+dataOperation+`","code":"`+activity+`"}]},"agent":[`...)
+	system, value := clientSystem, o.Client // the sender is named logically: by ODS code where it has one
 	if o.Org != "" {
-		id = &models.Identifier{System: new(odsSystem), Value: new(o.Org)}
+		system, value = odsSystem, o.Org
 	}
-	return models.Reference{Type: new("Organization"), Identifier: id}
+	b = append(b, agent+`"author","display":"author"}]},"who":{"type":"Organization","identifier":{"system":"`+system+`","value":`...)
+	b = appendText(b, value, `}}},`+agent+`"assembler","display":"assembler"}]},"who":{"display":"Trellis gateway"}}]`)
+	if o.Hash != "" {
+		b = append(b, `,"entity":[{"role":"source","what":{"identifier":{"system":"`+hashSystem+`","value":`...)
+		b = appendText(b, o.Hash, `}}}]`)
+	}
+	return append(b, `,"resourceType":"Provenance"}`...), nil
 }
 
-func agent(role string, who models.Reference) models.ProvenanceAgent {
-	return models.ProvenanceAgent{Type: concept(participationType, role, role), Who: who}
-}
+// agent begins an agent up to its code.
+const agent = `{"type":{"coding":[{"system":"` + participationType + `","code":`
+
+// appendText appends a JSON string and what follows it.
+func appendText(b []byte, s, behind string) []byte { return append(fhir.AppendString(b, s), behind...) }

@@ -2,7 +2,6 @@ package workflow
 
 import (
 	"encoding/json"
-	"fmt"
 	"slices"
 	"time"
 
@@ -29,54 +28,70 @@ type Start struct {
 
 // Task returns the Task of a new referral as JSON, without id. Its status is
 // requested, or on-hold when no lawful basis for sharing is recorded; its tag
-// says incomplete when items are missing, and its notes which.
+// says incomplete when items are missing, and its notes which. As a Provenance,
+// it is written without reflection.
 func Task(s Start) ([]byte, error) {
-	t := models.Task{
-		Meta:           &models.Meta{Profile: []string{TaskProfile}},
-		BasedOn:        []models.Reference{ref(s.Request)},
-		Status:         models.TaskStatusRequested,
-		BusinessStatus: concept(BusinessStatus, "created", "Created"),
-		Intent:         "order",
-		Code:           concept(TaskCodeSystem, "fulfill", "Fulfill the focal request"),
-		Focus:          new(ref(s.Request)),
-		AuthoredOn:     new(fhir.Instant(s.Now)),
-		LastModified:   new(fhir.Instant(s.Now)),
+	notes := missingNotes(s.Missing)
+	b := append(make([]byte, 0, 1024+256*len(notes)), `{"meta":{"profile":["`+TaskProfile+`"]`...)
+	if len(notes) > 0 {
+		b = append(b, `,"tag":[{"system":"`+TagSystem+`","code":"`+TagIncomplete+`"}]`...)
 	}
+	b = append(b, '}')
 	if s.Reference != "" {
-		t.Identifier = []models.Identifier{{System: new(ReferenceSystem), Value: new(s.Reference)}}
+		b = appendText(append(b, `,"identifier":[{"system":"`+ReferenceSystem+`","value":`...), s.Reference, `}]`)
 	}
-	if subject := s.Root.At("subject", "reference").Text(); subject != "" {
-		t.For = new(ref(subject))
+	b = appendText(append(b, `,"basedOn":[{"reference":`...), s.Request, `}]`)
+	if s.Lawful {
+		b = append(b, `,"status":"requested","businessStatus":{"coding":[{"system":"`+BusinessStatus+`","code":"created","display":"Created"}]}`...)
+	} else {
+		b = append(b, `,"status":"on-hold","statusReason":{"text":"No consent or other lawful basis for sharing is recorded."},"businessStatus":{"coding":[{"system":"`+
+			BusinessStatus+`","code":"awaiting-consent","display":"Awaiting consent"}]}`...)
 	}
+	b = append(b, `,"intent":"order","code":{"coding":[{"system":"`+TaskCodeSystem+`","code":"fulfill","display":"Fulfill the focal request"}]}`...)
+	b = appendReference(b, "focus", s.Request)
+	b = appendReference(b, "for", s.Root.At("subject", "reference").Text())
+	b = append(b, `,"authoredOn":"`+fhir.Instant(s.Now)+`","lastModified":"`+fhir.Instant(s.Now)+`"`...)
 	if r := s.Root.At("requester", "reference").Text(); slices.Contains(requesterTypes, typeOf(r)) {
-		t.Requester = new(ref(r))
+		b = appendReference(b, "requester", r)
 	}
 	if o := s.Root.At("performer", 0, "reference").Text(); slices.Contains(ownerTypes, typeOf(o)) {
-		t.Owner = new(ref(o))
+		b = appendReference(b, "owner", o)
 	}
-	if !s.Lawful {
-		t.Status = models.TaskStatusOnHold
-		t.BusinessStatus = concept(BusinessStatus, "awaiting-consent", "Awaiting consent")
-		t.StatusReason = &models.CodeableConcept{Text: new("No consent or other lawful basis for sharing is recorded.")}
-	}
-	markIncomplete(&t, s.Missing)
-	return json.Marshal(t)
+	return append(appendNotes(b, notes), `,"resourceType":"Task"}`...), nil
 }
 
-// markIncomplete tags the Task and notes each missing item once, by its rule.
-func markIncomplete(t *models.Task, missing []fhir.Issue) {
-	seen := map[string]bool{}
+func appendReference(b []byte, name, to string) []byte {
+	if to == "" {
+		return b
+	}
+	return appendText(append(b, `,"`+name+`":{"reference":`...), to, `}`)
+}
+
+func appendNotes(b []byte, notes []string) []byte {
+	for i, n := range notes {
+		open := `,`
+		if i == 0 {
+			open = `,"note":[`
+		}
+		b = appendText(append(b, open+`{"text":`...), n, `}`)
+	}
+	if len(notes) > 0 {
+		b = append(b, ']')
+	}
+	return b
+}
+
+// missingNotes names each missing item once, by its rule.
+func missingNotes(missing []fhir.Issue) (notes []string) {
 	for _, is := range missing {
-		line := fmt.Sprintf("Missing: %s (%s)", is.Text, is.Rule)
-		if is.IsError() || is.Severity != fhir.SeverityWarning || seen[line] {
+		if is.IsError() || is.Severity != fhir.SeverityWarning {
 			continue
 		}
-		seen[line] = true
-		t.Note = append(t.Note, models.Annotation{Text: line})
+		if line := "Missing: " + is.Text + " (" + is.Rule + ")"; !slices.Contains(notes, line) {
+			notes = append(notes, line)
+		}
 	}
-	if len(t.Note) > 0 {
-		t.Meta.Tag = []models.Coding{{System: new(TagSystem), Code: new(TagIncomplete)}}
-	}
+	return notes
 }
 
 // An Ending is how a referral's Task ends or pauses.
@@ -138,8 +153,6 @@ func End(task fhir.Resource, e Ending, now time.Time) []byte {
 	}
 	return ed.Bytes()
 }
-
-func ref(to string) models.Reference { return models.Reference{Reference: new(to)} }
 
 func concept(system, code, display string) *models.CodeableConcept {
 	return &models.CodeableConcept{Coding: []models.Coding{{System: new(system), Code: new(code), Display: new(display)}}}
