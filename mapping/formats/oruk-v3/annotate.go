@@ -36,26 +36,28 @@ type syntax struct {
 }
 
 // Read reads the records and adds the members whose names begin with
-// "x-trellis-". A document that brings such a member is refused.
+// "x-trellis-". A member of such a name that a document brings says nothing to
+// the map; it is kept with what FHIR has no element for.
 func (s syntax) Read(r io.Reader, shape codec.Shape, yield func(*codec.Doc, []fhir.Issue) bool) []fhir.Issue {
 	return s.Syntax.Read(r, shape, func(d *codec.Doc, faults []fhir.Issue) bool {
 		if d != nil {
-			faults = append(faults, s.reserved(d)...)
+			silence(d)
 			annotator{d, s.words}.service()
 		}
 		return yield(d, faults)
 	})
 }
 
-func (s syntax) reserved(d *codec.Doc) []fhir.Issue {
-	var out []fhir.Issue
+// silence empties what stands at and below members of our own names.
+func silence(d *codec.Doc) {
 	for i := range d.Len() {
-		if id := codec.ID(i); strings.HasPrefix(d.Name(id), ownPrefix) {
-			out = append(out, fhir.Issue{Severity: fhir.SeverityError, Code: fhir.Structure, Source: s.Place(d, id, nil),
-				Text: "members whose names begin with x-trellis- are the gateway's own; expected none"})
+		for id := codec.ID(i); id != codec.Root; id = d.Parent(id) {
+			if strings.HasPrefix(d.Name(id), ownPrefix) {
+				d.Set(codec.ID(i), "", codec.Text)
+				break
+			}
 		}
 	}
-	return out
 }
 
 // An annotator adds to a record what its rows say as a whole.
@@ -83,7 +85,11 @@ func (a annotator) service() {
 		a.mark(id, "code", a.language(id))
 	}
 	a.ages()
-	a.said(codec.Root, "cost_options", "option", "amount", "amount_description", "valid_from", "valid_to")
+	for id := range a.each(codec.Root, "cost_options") {
+		if a.text(id, "amount")+a.text(id, "amount_description") != "" && a.season(id) {
+			a.mark(id, "form", "said")
+		}
+	}
 	a.said(codec.Root, "contacts", "name", "title")
 	for id := range a.each(codec.Root, "service_at_locations") {
 		if l := a.d.Child(id, "location"); l != codec.None {
@@ -97,8 +103,22 @@ func (a annotator) service() {
 
 func (a annotator) mark(id codec.ID, name, text string) {
 	if text != "" {
-		a.d.Add(id, codec.Step{Name: ownPrefix + name}, text)
+		put(a.d, id, ownPrefix+name, text)
 	}
+}
+
+// put sets a member. One that holds members itself, as no document of the format
+// has it, stays, and put reports false: the map then reads nothing there.
+func put(d *codec.Doc, at codec.ID, name, text string) bool {
+	c := d.Child(at, name)
+	if c == codec.None {
+		c = d.Add(at, codec.Step{Name: name}, "")
+	}
+	if d.First(c) != codec.None {
+		return false
+	}
+	d.Set(c, text, codec.Text)
+	return true
 }
 
 // each yields the elements of an array of objects.
@@ -166,7 +186,13 @@ func (a annotator) weekly(id codec.ID) bool {
 		t := a.text(id, n)
 		ok = ok && (t == "" || plainDate.MatchString(t))
 	}
-	return ok
+	return ok && a.season(id)
+}
+
+// season reports that a row does not end before it begins: a Period cannot.
+func (a annotator) season(id codec.ID) bool {
+	from, to := a.text(id, "valid_from"), a.text(id, "valid_to")
+	return from == "" || to == "" || from <= to
 }
 
 // sentence is a schedule in the words of the feed.

@@ -96,6 +96,10 @@ func originals(b []byte) []any {
 	return []any{v}
 }
 
+// maxResidue is how many bytes may be kept beside a service: a FHIR string holds
+// 1 MB (R4, datatypes: string).
+const maxResidue = 900_000
+
 // record maps one service, twice: the second time with what the first could
 // not say.
 func (f *Format) record(d *codec.Doc, faults []fhir.Issue, original any) mapping.Record {
@@ -109,7 +113,12 @@ func (f *Format) record(d *codec.Doc, faults []fhir.Issue, original any) mapping
 		return rec
 	}
 	back, _ := f.write(rec.Bundle)
-	d.Add(codec.Root, codec.Step{Name: residueName}, residue{Format: f.Info().ID, Of: hashOf(back), Keep: difference(back, original)}.text())
+	kept := residue{Format: f.Info().ID, Of: hashOf(back), Keep: difference(back, original)}.text()
+	if !put(d, codec.Root, residueName, kept) || len(kept) > maxResidue {
+		rec.Bundle, rec.Places = nil, nil
+		rec.Faults = append(faults, fhir.Issue{Severity: fhir.SeverityError, Code: fhir.TooLong, Text: "the service says more beyond FHIR than can be kept beside it: at most 900 kB, and no member named x-trellis-residue"})
+		return rec
+	}
 	rec = f.m.ReadDoc(d)
 	rec.Faults = append(faults, rec.Faults...)
 	for i := range rec.Losses {
