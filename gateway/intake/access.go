@@ -31,6 +31,8 @@ func (in *Intake) access(ctx context.Context, s Submission, p *plan) ([]fhir.Iss
 		switch {
 		case p.referral < 0 && restricted(part.res.Root()):
 			part.access = s.Sender.Access(part.key.Type)
+		case p.referral < 0 && len(beside) == 0 && in.Service != "" && asksForWork(s, part.res.Root()):
+			part.access = s.Sender.Access(part.key.Type, in.Service)
 		case p.referral < 0:
 			part.access = s.Sender.Access(part.key.Type, beside...)
 		case restricted(part.res.Root()):
@@ -40,6 +42,13 @@ func (in *Intake) access(ctx context.Context, s Submission, p *plan) ([]fhir.Iss
 		}
 	}
 	return issues, nil
+}
+
+// asksForWork reports a Task by which a partner's document that holds no referral
+// asks the service to look at it: a submission without structured content. What
+// it is about stays with its sender as its labels say.
+func asksForWork(s Submission, root fhir.Value) bool {
+	return !s.speaksFHIR() && root.Get("resourceType").Text() == "Task" && root.Get("status").Text() == "requested"
 }
 
 // beside returns the parties of the referral that a document without one is based
