@@ -77,6 +77,9 @@ func (p *partners) play(ctx context.Context) error {
 		}
 		p.sayf("%d. %s\n   %s\n", i+1, s.title, answer)
 	}
+	if err := p.sendOthers(ctx); err != nil {
+		return err
+	}
 	return p.look(ctx)
 }
 
@@ -229,7 +232,7 @@ func (p *partners) sendBaRS(ctx context.Context) (string, error) {
 	return "200: message echoed with our ids; reference to show the person " + reference, nil
 }
 
-// look reads as the link worker what the four partners sent, and says how to
+// look reads as the link worker what the partners sent, and says how to
 // do the same by hand.
 func (p *partners) look(ctx context.Context) error {
 	_, body, err := p.do(ctx, "demo-link-worker", http.MethodGet, "/fhir/Task?_count=100", "", nil, nil)

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"runtime"
 	"time"
 
@@ -50,6 +51,39 @@ func repeat(ctx context.Context, row *Row, f func() error) error {
 
 func perOp(d time.Duration, n int) float64 {
 	return float64(d.Nanoseconds()) / 1e6 / float64(max(n, 1))
+}
+
+// measureMapping reads one of a format's worked examples, syntax and map; the time is
+// that of one record.
+func measureMapping(format, example string) runner {
+	return func(ctx context.Context, _ *session, row *Row) error {
+		f, ok, err := formats.Lookup(format)
+		if err != nil {
+			return err
+		}
+		if !ok {
+			return fmt.Errorf("the format %s is not there", format)
+		}
+		names, err := fs.Glob(f.Files, "testdata/"+example+"/in.*")
+		if err != nil || len(names) != 1 {
+			return fmt.Errorf("format %s: %d examples called %s: %w", format, len(names), example, err)
+		}
+		doc, err := fs.ReadFile(f.Files, names[0])
+		if err != nil {
+			return err
+		}
+		records := len(f.Read(doc).Records)
+		err = repeat(ctx, row, func() error {
+			res := f.Read(doc)
+			if len(res.Records) != records || records == 0 {
+				return errors.New("the document did not become records")
+			}
+			return fhir.Faults(res.Records[0].Faults)
+		})
+		row.Value /= float64(records)
+		row.Allocs /= float64(records)
+		return err
+	}
 }
 
 // measureMap reads one document of a partner format and judges the bundle it
