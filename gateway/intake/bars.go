@@ -121,7 +121,13 @@ func (in *Intake) barsRequest(ctx context.Context, s Submission, m bars.Message)
 	var failed error
 	s.Docs = func(o Outcome) []store.DocWrite {
 		var docs []store.DocWrite
-		if docs, failed = in.barsDocs(ctx, parties, m, o); failed != nil {
+		docs, failed = in.barsDocs(ctx, parties, m, o)
+		if failed == nil {
+			var d store.DocWrite
+			d, failed = in.stampDoc(s, m, o)
+			docs = append(docs, d)
+		}
+		if failed != nil {
 			return []store.DocWrite{{Kind: barsKind, ID: id, Expect: -1}} // no such version: nothing is stored
 		}
 		return docs

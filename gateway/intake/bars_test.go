@@ -3,11 +3,13 @@ package intake_test
 import (
 	"context"
 	"encoding/base64"
+	"encoding/json"
 	"errors"
 	"io"
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -263,4 +265,130 @@ func TestBaRSTooEarly(t *testing.T) {
 	if _, err := first(); refusal(t, err) != "409 REC_CONFLICT duplicate" {
 		t.Errorf("afterwards: %s", refusal(t, err))
 	}
+}
+
+// takenBack is the cancellation of the message, all of whose resources it
+// leaves out but those it may carry. patient changes the Patient.
+func takenBack(t *testing.T, patient func(map[string]any)) string {
+	t.Helper()
+	var b map[string]any
+	if err := json.Unmarshal([]byte(barsMessage(t)), &b); err != nil {
+		t.Fatal(err)
+	}
+	var keep []any
+	for _, e := range b["entry"].([]any) {
+		r := e.(map[string]any)["resource"].(map[string]any)
+		switch r["resourceType"] {
+		case "MessageHeader":
+			r["reason"] = map[string]any{"coding": []any{map[string]any{"system": bars.ReasonSystem, "code": "update"}}}
+			r["definition"] = "https://fhir.nhs.uk/MessageDefinition/bars-message-servicerequest-request-cancelled"
+		case "ServiceRequest":
+			r["status"] = "revoked"
+			for _, name := range []string{"basedOn", "encounter", "requester", "performer"} {
+				delete(r, name)
+			}
+			r["requester"] = map[string]any{"display": "referrer"}
+		case "Patient":
+			r["meta"].(map[string]any)["lastUpdated"] = "2026-03-05T08:00:00Z"
+			r["telecom"] = []any{map[string]any{"system": "phone", "value": "07700900999"}}
+			patient(map[string]any{"entry": e, "resource": r})
+		case "Organization":
+		default:
+			continue
+		}
+		keep = append(keep, e)
+	}
+	b["entry"] = keep
+	out, err := json.Marshal(b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(out)
+}
+
+// TestBaRSMerge: of an update those resources are taken whose sender changed
+// them since; what was changed here meanwhile is a conflict.
+func TestBaRSMerge(t *testing.T) {
+	nothing := func(string) func(map[string]any) { return func(map[string]any) {} }
+	tests := []struct {
+		name   string
+		change func(id string) func(map[string]any)
+		here   bool // the Patient is changed here in between
+		want   string
+		merged bool
+	}{
+		{"a later stamp", nothing, false, "none", true},
+		{"the same stamp", func(string) func(map[string]any) {
+			return func(p map[string]any) {
+				p["resource"].(map[string]any)["meta"].(map[string]any)["lastUpdated"] = "2026-03-04T10:15:30Z"
+			}
+		}, false, "none", false},
+		{"an earlier stamp with an offset", func(string) func(map[string]any) {
+			return func(p map[string]any) {
+				p["resource"].(map[string]any)["meta"].(map[string]any)["lastUpdated"] = "2026-03-04T11:15:29+01:00"
+			}
+		}, false, "none", false},
+		{"found by id", func(id string) func(map[string]any) {
+			return func(p map[string]any) {
+				p["resource"].(map[string]any)["id"] = id
+				p["entry"].(map[string]any)["fullUrl"] = "urn:uuid:7c1d0000-0000-4000-8000-0000000000ff"
+			}
+		}, false, "none", true},
+		{"another's id", func(string) func(map[string]any) {
+			return func(p map[string]any) {
+				p["resource"].(map[string]any)["id"] = "not-ours"
+				p["entry"].(map[string]any)["fullUrl"] = "urn:uuid:7c1d0000-0000-4000-8000-0000000000ff"
+			}
+		}, false, "none", false},
+		{"changed here", nothing, true, "409 REC_CONFLICT conflict", false},
+	}
+	for _, tt := range tests {
+		h := newHouse(t)
+		if _, err := process(t, h.Intake, "Y99001", barsMessage(t)); err != nil {
+			t.Fatal(err)
+		}
+		patient := h.written(t, "Patient")
+		if tt.here {
+			res, err := fhir.Decode([]byte(strings.Replace(string(patient.Body), `"gender": "female"`, `"gender": "other"`, 1)))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := h.Store.Commit(t.Context(), store.Commit{Writes: []store.Write{{View: auth.SystemView(), Key: patient.Key, Expect: 1,
+				Body: res.Stamp(patient.Key.ID, 2, patient.Updated), Updated: patient.Updated, Access: patient.Access}}}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		doc := takenBack(t, tt.change(patient.Key.ID))
+		if strings.Contains(doc, "0000000000ff") {
+			doc = strings.ReplaceAll(doc, `"subject":{"reference":"urn:uuid:7c1d0000-0000-4000-8000-000000000003"}`, `"subject":{"reference":"urn:uuid:7c1d0000-0000-4000-8000-0000000000ff"}`)
+		}
+		_, err := process(t, h.Intake, "Y99001", doc)
+		if err != nil {
+			err = bars.Decorate(rest.StoreError(err))
+		}
+		if got := refusal(t, err); got != tt.want {
+			t.Errorf("%s: %s, want %s", tt.name, got, tt.want)
+		}
+		now, err := h.Store.Read(t.Context(), auth.SystemView(), patient.Key)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := strings.Contains(string(now.Body), "07700900999"); got != tt.merged {
+			t.Errorf("%s: merged %t, want %t", tt.name, got, tt.merged)
+		}
+	}
+}
+
+// written is the last write of a type.
+func (h *house) written(t *testing.T, typ string) store.Write {
+	t.Helper()
+	for _, c := range slices.Backward(h.commits) {
+		for _, w := range c.Writes {
+			if w.Key.Type == typ {
+				return w
+			}
+		}
+	}
+	t.Fatalf("no %s was written", typ)
+	return store.Write{}
 }

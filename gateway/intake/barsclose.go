@@ -40,10 +40,19 @@ func (in *Intake) barsCancel(ctx context.Context, s Submission, m bars.Message) 
 	if err != nil {
 		return Answer{}, err
 	}
+	keys := in.cancelKeys(s, old, m)
+	more, err := in.merge(ctx, s, old, m, keys)
+	if err == nil && more != nil {
+		err = in.barsKnown(ctx, s)
+	}
+	if err != nil {
+		return Answer{}, err
+	}
+	done.writes = append(done.writes, more...)
 	if err := in.commitCancel(ctx, s, request, done); err != nil {
 		return Answer{}, err
 	}
-	return Answer{Status: http.StatusOK, Type: FHIRJSON, Header: http.Header{}, Body: echo(s.Bundle, in.cancelKeys(s, old, m))}, nil
+	return Answer{Status: http.StatusOK, Type: FHIRJSON, Header: http.Header{}, Body: echo(s.Bundle, keys)}, nil
 }
 
 // commitCancel stores the end of the referral with its Provenance, audit and
@@ -94,12 +103,18 @@ func (r *record) request() store.Key {
 }
 
 // cancelKeys finds our ids for the entries of a cancellation: those that came
-// with the referral under the same full URL.
+// with the referral under the same full URL, and those that give our id.
 func (in *Intake) cancelKeys(s Submission, old *record, m bars.Message) map[string]store.Key {
 	keys := in.keys(s)
 	for url, k := range keys {
 		if _, ok := old.Parts[k.String()]; !ok {
 			delete(keys, url)
+		}
+	}
+	for _, e := range s.Bundle.Entries() {
+		k := store.Key{Type: strings.Clone(e.Type()), ID: strings.Clone(e.Resource.Get("id").Text())}
+		if _, ok := old.Parts[k.String()]; ok {
+			keys[e.FullURL] = k
 		}
 	}
 	keys[m.RequestURL] = old.request()

@@ -166,6 +166,15 @@ func (in *Intake) barsReferences(ctx context.Context, s Submission) ([]fhir.Issu
 	return issues, failed
 }
 
+// barsKnown is barsReferences as an error.
+func (in *Intake) barsKnown(ctx context.Context, s Submission) error {
+	missing, err := in.barsReferences(ctx, s)
+	if err != nil {
+		return err
+	}
+	return bars.Refusal(missing)
+}
+
 func (in *Intake) stands(ctx context.Context, view auth.View, k store.Key) (bool, error) {
 	v, err := in.Store.Read(ctx, view, k)
 	if errors.Is(err, store.ErrNotFound) {
