@@ -257,23 +257,13 @@ func (d *decoder) decide(row []byte) error {
 	return nil
 }
 
-// high are the characters of Windows-1252 at 0x80 to 0x9f; 0 is unassigned.
-const high = "€\x00‚ƒ„…†‡ˆ‰Š‹Œ\x00Ž\x00\x00‘’“”•–—˜™š›œ\x00žŸ"
-
 // widen rewrites a row of Windows-1252 as UTF-8.
 func (d *decoder) widen(row []byte, ends []int) ([]byte, []int, error) {
-	table := []rune(high)
 	d.buf = d.buf[:0]
-	out, from := make([]int, 0, len(ends)), 0
+	out, from, ok := make([]int, 0, len(ends)), 0, false
 	for _, end := range ends {
-		for _, c := range row[from:end] {
-			r := rune(c)
-			if c >= 0x80 && c < 0xa0 {
-				if r = table[c-0x80]; r == 0 {
-					return nil, nil, errByte
-				}
-			}
-			d.buf = utf8.AppendRune(d.buf, r)
+		if d.buf, ok = codec.AppendWindows1252(d.buf, row[from:end]); !ok {
+			return nil, nil, errByte
 		}
 		from = end
 		out = append(out, len(d.buf))
