@@ -32,6 +32,8 @@ const (
 	barsTarget      = `{"value":"2000099001","system":"https://fhir.nhs.uk/Id/dos-service-id"}`
 	policeODS       = "Q0P17"
 	policeClient    = "bench-police"
+	councilODS      = "Q0C17"
+	councilClient   = "bench-council"
 	loaderODS       = "Y99001"
 	loaderClient    = "bench-loader"
 	practiceClient  = "bench-practice"

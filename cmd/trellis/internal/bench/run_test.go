@@ -94,7 +94,15 @@ func fakeHandler(how string) http.Handler {
 	mux.HandleFunc("GET /fhir/{type}/{id}", ok(`{}`))
 	mux.HandleFunc("POST /fhir/$process-message", ok(`{}`))
 	mux.HandleFunc("POST /intake/hl7v2", ok("MSA|AA"))
-	mux.HandleFunc("POST /intake/ppn-csv", ok("row,status\n"+strings.Repeat("1,created\n", fileRows)))
+	for _, path := range []string{"POST /intake/ppn-csv", "POST /intake/cld-csv"} {
+		mux.HandleFunc(path, func(w http.ResponseWriter, r *http.Request) {
+			b, _ := io.ReadAll(r.Body)
+			io.WriteString(w, "row,record_key,status,our_reference\n")
+			for i := range bytes.Count(b, []byte("\n")) - 1 {
+				fmt.Fprintf(w, "%d,,created,\n", i+1)
+			}
+		})
+	}
 	mux.HandleFunc("GET /debug/pprof/profile", ok("profile"))
 	mux.HandleFunc("POST /fhir/{type}", func(w http.ResponseWriter, r *http.Request) {
 		b, _ := io.ReadAll(r.Body)

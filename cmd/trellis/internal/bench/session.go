@@ -64,6 +64,7 @@ type session struct {
 	gateway  *child
 	practice client
 	police   client
+	council  client
 	loader   client // sees and loads everything
 	tokens   map[string]grant
 	next     atomic.Int64
@@ -232,6 +233,9 @@ func (s *session) clients(ctx context.Context) (err error) {
 		return nil
 	}
 	if s.police, err = register(ctx, s.cfg.Exe, s.data(), s.mongo(), policeClient, "police", policeODS); err != nil {
+		return err
+	}
+	if s.council, err = register(ctx, s.cfg.Exe, s.data(), s.mongo(), councilClient, "social-care", councilODS); err != nil {
 		return err
 	}
 	if s.loader, err = register(ctx, s.cfg.Exe, s.data(), s.mongo(), loaderClient, "importer", loaderODS); err != nil {
