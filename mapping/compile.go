@@ -42,6 +42,7 @@ type cgroup struct {
 	all      bool // the elements below those of every parent count
 	when     []cond
 	rules    []*rule // in the map's order, references excepted
+	refs     []*rule
 	names    []source
 	named    *instance // whose resource has these names
 	upRef    *rule     // the reference from an element to the resource of the group around it

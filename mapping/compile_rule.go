@@ -50,6 +50,7 @@ func (c *compiler) rule(s *ruleSpec, types map[string]typeSpec) {
 	c.m.rules = append(c.m.rules, r)
 	if s.Type == "reference" || r.link {
 		c.m.refs = append(c.m.refs, r)
+		c.m.groups[group].refs = append(c.m.groups[group].refs, r)
 	} else {
 		c.m.groups[group].rules = append(c.m.groups[group].rules, r)
 	}

@@ -24,7 +24,11 @@ func (x *run) render() ([]byte, *Places) {
 	x.out = append(x.out[:0], `{"resourceType":"Bundle","type":"transaction","entry":[`...)
 	entries := 0
 	for _, inst := range x.m.instances {
-		for f := range x.frames {
+		frames := x.frames
+		if inst.group == 0 {
+			frames = frames[:1]
+		}
+		for f := range frames {
 			if x.frames[f].group == inst.group && x.frames[f].live&(1<<inst.bit) != 0 {
 				if entries > 0 {
 					x.out = append(x.out, ',')
@@ -58,7 +62,7 @@ func (x *run) entry(inst *instance, f, i int) {
 func (x *run) members(n *tnode, f int, comma bool) (wrote, live bool) {
 	at := len(x.at)
 	for _, k := range n.kids {
-		if len(k.rules) > 0 && x.vals[x.frames[f].base+k.index].rule == nil {
+		if len(k.rules) > 0 && x.vals[x.frames[f].base+k.index].rule == nil || k.feeds != nil && x.starved(k, f) {
 			continue // most of what the map may write is not there
 		}
 		mark := len(x.out)
@@ -74,6 +78,18 @@ func (x *run) members(n *tnode, f int, comma bool) (wrote, live bool) {
 		wrote, live = wrote || w, live || l
 	}
 	return wrote, live
+}
+
+// starved reports whether a node that the document could have fed gets nothing
+// from it. It is left out then, with its constants.
+func (x *run) starved(n *tnode, f int) bool {
+	base := x.frames[f].base
+	for _, i := range n.feeds {
+		if r := x.vals[base+i].rule; r != nil && !r.isConst {
+			return false
+		}
+	}
+	return len(n.rules) == 0
 }
 
 // node writes a leaf, an object or an array. An object that the document could
@@ -137,7 +153,9 @@ func (x *run) array(n *tnode, f int) (wrote, live bool) {
 	}
 	for _, e := range n.kids {
 		if !e.step.star {
-			one(e, f)
+			if e.feeds == nil || !x.starved(e, f) {
+				one(e, f)
+			}
 			continue
 		}
 		for i := f + 1; i < x.frames[f].end; i++ {

@@ -69,12 +69,10 @@ func (x *run) read(d *codec.Doc) Record {
 	}
 	x.checks()
 	for f := range x.frames {
-		for _, r := range x.m.refs {
-			switch {
-			case r.group != x.frames[f].group:
-			case r.link:
+		for _, r := range x.m.groups[x.frames[f].group].refs {
+			if r.link {
 				x.connect(r, f)
-			default:
+			} else {
 				x.refer(r, f)
 			}
 		}

@@ -21,6 +21,7 @@ type tnode struct {
 	rules   []*rule // of a leaf
 	index   int     // of a leaf: its place among the region's values
 	fed     bool    // something beneath comes from the document or is a reference
+	feeds   []int   // the places among the region's values from which; nil when a [*] lies beneath
 	marks   []mark  // of a named element: how it is recognised
 }
 
@@ -91,6 +92,25 @@ func (n *tnode) finish() {
 	if n.isElem && !n.step.positional() {
 		n.collect(nil, 0, &n.marks)
 	}
+	if n.fed && !n.starred() {
+		n.feeds = n.gather(nil)
+	}
+}
+
+// starred reports whether a [*] lies beneath.
+func (n *tnode) starred() bool {
+	return slices.ContainsFunc(n.kids, func(k *tnode) bool { return k.isElem && k.step.star || k.starred() })
+}
+
+// gather lists the fed leaves beneath.
+func (n *tnode) gather(out []int) []int {
+	if len(n.rules) > 0 && n.fed {
+		return append(out, n.index)
+	}
+	for _, k := range n.kids {
+		out = k.gather(out)
+	}
+	return out
 }
 
 // collect gathers the constants beneath an element that always come with it.
