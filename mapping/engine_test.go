@@ -117,6 +117,12 @@ func TestIn(t *testing.T) {
   - {id: f, partner: /name, resource: "Patient:p", fhir: "name[0].family"}
   - {id: c, resource: "Patient:p", fhir: "maritalStatus.text", value: unasked}
 `, `{"name":"b"}`, `{"resourceType":"Patient","name":[{"family":"b"}],"maritalStatus":{"text":"unasked"}}`, "", ""},
+		{"a constant element stays beside one that got nothing", `rules:
+  - {id: r, partner: /ref, resource: "Patient:p", fhir: language}
+  - {id: c, resource: "Patient:p", fhir: "name[0].text", value: always}
+  - {id: u, resource: "Patient:p", fhir: "name[1].use", value: old}
+  - {id: n, partner: /name, resource: "Patient:p", fhir: "name[1].text"}
+`, `{"ref":"en"}`, `{"resourceType":"Patient","language":"en","name":[{"text":"always"}]}`, "", ""},
 		{"first rule that applies wins", `rules:
   - {id: a, partner: /name, resource: "Patient:p", fhir: gender, type: code, when: [{partner: /flag, in: [x, y]}]}
   - {id: b, resource: "Patient:p", fhir: gender, value: other, when: [{partner: /flag, not: [z]}]}

@@ -92,7 +92,7 @@ func (n *tnode) finish() {
 	if n.isElem && !n.step.positional() {
 		n.collect(nil, 0, &n.marks)
 	}
-	if n.fed && !n.starred() {
+	if n.fed && !n.starred() && !(n.array && slices.ContainsFunc(n.kids, func(k *tnode) bool { return !k.fed })) {
 		n.feeds = n.gather(nil)
 	}
 }
