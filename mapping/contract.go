@@ -196,14 +196,16 @@ func (c *Contract) conserve(rec Record, w Written, in, out []docLeaf) {
 		for j := range out {
 			index[out[j].path] = append(index[out[j].path], j)
 		}
-		for i := range in {
-			if met[i] {
-				continue
-			}
-			for _, path := range c.paths(in[i].path) {
-				for _, j := range index[path] {
-					if !met[i] && !out[j].used && same(&in[i], &out[j]) {
-						out[j].used, met[i] = true, true
+		for _, pass := range [...]bool{false, true} { // what was said to be lost comes last
+			for i := range in {
+				if met[i] || lost.holds(in[i]) != pass {
+					continue
+				}
+				for _, path := range c.paths(in[i].path) {
+					for _, j := range index[path] {
+						if !met[i] && !out[j].used && same(&in[i], &out[j]) {
+							out[j].used, met[i] = true, true
+						}
 					}
 				}
 			}

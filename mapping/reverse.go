@@ -181,11 +181,15 @@ func (b *back) follow() bool {
 		for _, i := range b.found[r.inst] {
 			visit(b.entries[i].resource, r.path, true, func(v fhir.Value) {
 				t := b.target(v.Text())
-				if t < 0 || b.entries[t].owner != nil || b.entries[t].resource.Get("resourceType").Text() != r.ref.typ {
+				if t < 0 || b.entries[t].resource.Get("resourceType").Text() != r.ref.typ {
 					return
 				}
-				if r.ref.star || len(b.found[r.ref]) == 0 {
+				switch first := len(b.found[r.ref]) == 0; {
+				case b.entries[t].owner == nil && (r.ref.star || first):
 					b.claim(r.ref, t)
+					progress = true
+				case b.entries[t].owner != r.ref && !r.ref.star && first && b.is(r.ref, b.entries[t].resource):
+					b.found[r.ref] = []int{t} // one resource in two parts: a practice that refers its own patient
 					progress = true
 				}
 			})

@@ -29,7 +29,7 @@ func (b *back) carry() {
 		}
 		for _, i := range b.found[r.inst] {
 			visit(b.entries[i].resource, r.path, true, func(v fhir.Value) {
-				if t := b.target(v.Text()); t >= 0 && b.entries[t].owner == r.ref {
+				if t := b.target(v.Text()); t >= 0 && slices.Contains(b.found[r.ref], t) {
 					b.used[v.Index()] = true
 				}
 			})
@@ -241,35 +241,50 @@ func (b *back) settle() {
 			b.partnerSide(r, f)
 		}
 	}
+	b.checks()
 }
 
 // asked reports whether a field is required of what is written: one that is so
 // only where another field is there, or is not.
-func (b *back) asked(r *rule, f int) bool {
-	for i := range r.when {
-		c, at := &r.when[i], f
-		if c.present == nil {
-			continue
-		}
-		for range c.up {
-			at = b.frames[at].parent
-		}
-		node := codec.None
-		if b.frames[at].node != codec.None {
-			node = b.d.Find(b.frames[at].node, c.rest)
-		}
-		if there := node != codec.None && !hollow(b.d, node); there != *c.present {
+func (b *back) asked(conds []cond, f int) bool {
+	for i := range conds {
+		if c := &conds[i]; c.present != nil && b.there(c, f) != *c.present {
 			return false
 		}
 	}
 	return true
 }
 
+// there reports whether something was written at or below a condition's place.
+func (b *back) there(c *cond, f int) bool {
+	for range c.up {
+		f = b.frames[f].parent
+	}
+	if b.frames[f].node == codec.None {
+		return false
+	}
+	node := b.d.Find(b.frames[f].node, c.rest)
+	return node != codec.None && !hollow(b.d, node)
+}
+
+// checks holds what is written against what the map asks of a record: that a
+// field is there. Other checks are about partners' values and not ours.
+func (b *back) checks() {
+	for _, k := range b.m.checks {
+		if k.group != 0 || k.want.present == nil || k.spec.Severity == string(fhir.SeverityWarning) {
+			continue
+		}
+		if b.asked(k.when, 0) && b.there(&k.want, 0) != *k.want.present {
+			b.faults = append(b.faults, fhir.Issue{Severity: fhir.SeverityError, Code: fhir.Required, Rule: k.spec.ID, Text: k.spec.Text})
+		}
+	}
+}
+
 func (b *back) partnerSide(r *rule, f int) {
 	if r.isConst && r.inst == nil {
 		b.put(r, f, r.constText)
 	}
-	if !r.spec.Required || r.dir&outward == 0 || r.drops() || !b.asked(r, f) {
+	if !r.spec.Required || r.dir&outward == 0 || r.drops() || !b.asked(r.when, f) {
 		return
 	}
 	s := &r.sources[0]
