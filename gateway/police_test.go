@@ -169,6 +169,49 @@ func TestPoliceNeverActiveWithoutConsent(t *testing.T) {
 	}
 }
 
+// TestPoliceConsent: who sees a notice follows what is recorded, and words that
+// record nothing count as nothing.
+func TestPoliceConsent(t *testing.T) {
+	tests := []struct {
+		share, basis, status string
+		sees                 int
+	}{
+		{"Yes", "Consent", "active", 1},
+		{"Yes", "Public task", "on-hold", 1},
+		{"", "Public task", "on-hold", 1},
+		{"", "vital interests", "on-hold", 1},
+		{"", "Consent", "on-hold", 0},
+		{"", "None", "on-hold", 0},
+		{"", "Not obtained", "on-hold", 0},
+		{"", "", "on-hold", 0},
+		{"No", "Consent", "on-hold", 0},
+		{"No", "Public task", "on-hold", 0},
+	}
+	s := newSystem(t, noChange)
+	s.partners()
+	file := notices(t, "1")
+	for i, tt := range tests {
+		ref := fmt.Sprintf("CONSENT-%d", i)
+		doc := bytes.Replace(edit(t, file, ",Yes,Consent,Yes,", ","+tt.share+","+tt.basis+",Yes,"), reference(file), []byte(ref), 1)
+		s.want(s.post("police", "/intake/ppn-csv", "text/csv", doc), 200)
+		q := "ServiceRequest?identifier=" + ref
+		own := s.want(s.get("police", "/fhir/"+q), 200).root(t).At("entry", 0, "resource")
+		if got := own.Get("status").Text(); got != tt.status {
+			t.Errorf("share %q, basis %q: status %q, want %q", tt.share, tt.basis, got, tt.status)
+		}
+		if got := s.want(s.get("worker", "/fhir/"+q), 200).root(t).Get("entry").Len(); got != tt.sees {
+			t.Errorf("share %q, basis %q: the service sees %d, want %d", tt.share, tt.basis, got, tt.sees)
+		}
+	}
+}
+
+// reference is the first cell of the first row of a file.
+func reference(file []byte) []byte {
+	_, row, _ := bytes.Cut(file, []byte("\n"))
+	ref, _, _ := bytes.Cut(row, []byte(","))
+	return ref
+}
+
 // TestPoliceSubmission: stored before it is acknowledged, in the sender's own
 // shape; a repeat gets the same answer; errors point into the document.
 func TestPoliceSubmission(t *testing.T) {
