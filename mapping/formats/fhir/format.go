@@ -1,10 +1,10 @@
 // Package fhir is the format fhir: a ServiceRequest, a QuestionnaireResponse of
 // an outcome tool, or a Bundle of type transaction, batch or collection that
 // holds one, as a partner that speaks FHIR sends it.
-// Nothing is mapped and there are no losses: a transaction whose resources have
-// no id passes byte for byte. Otherwise only the envelope is made anew: ids give
-// way to fullUrls and references between the entries follow; every other value
-// keeps its spelling.
+// Nothing is mapped: a transaction whose resources have no id passes byte for
+// byte, without losses. Otherwise only the envelope is made anew, which is
+// reported: ids give way to fullUrls and references between the entries follow;
+// every other value keeps its spelling.
 package fhir
 
 import (
@@ -73,8 +73,42 @@ func (Format) read(doc []byte) mapping.Result {
 	default:
 		rec.Faults = []fhir.Issue{issue(fhir.NotSupported, "Resource", "expected a ServiceRequest, a QuestionnaireResponse, or a Bundle that holds one")}
 	}
+	if len(rec.Bundle) > 0 && &rec.Bundle[0] != &doc[0] { // not as it came
+		rec.Losses = envelope(res)
+	}
 	out.Records = []mapping.Record{rec}
 	return out
+}
+
+// envelope tells what of the envelope is made anew: ids of resources, which are
+// the receiver's to give, and what stands around the entries.
+func envelope(res fhir.Resource) []mapping.Loss {
+	var out []mapping.Loss
+	lose := func(v fhir.Value, but ...string) {
+		for m := range v.All() {
+			if !slices.Contains(but, m.Key()) {
+				out = append(out, mapping.Loss{Source: m.Path(), Rule: "envelope", Text: "belongs to the envelope, which is made anew; kept with the original"})
+			}
+		}
+	}
+	if res.Type() != "Bundle" {
+		return ids(nil, res.Root())
+	}
+	lose(res.Root(), "resourceType", "type", "entry")
+	for _, e := range res.Entries() {
+		lose(e.Value, "fullUrl", "resource", "request")
+		lose(e.Value.Get("request"), "method", "url")
+		out = ids(out, e.Resource)
+	}
+	return out
+}
+
+// ids tells of a resource's id.
+func ids(to []mapping.Loss, v fhir.Value) []mapping.Loss {
+	if id := v.Get("id"); id.Exists() {
+		to = append(to, mapping.Loss{Source: id.Path(), Rule: "envelope", Text: "ids of resources are the receiver's to give; kept with the original"})
+	}
+	return to
 }
 
 // entry is one resource on its way into the transaction.

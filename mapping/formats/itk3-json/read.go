@@ -64,27 +64,27 @@ func entry(key string, n int, typ string, resource []itk3.Element) itk3.Element 
 // envelope tells what belongs to the message alone, and reads what goes without
 // saying.
 func (r *reader) envelope(header *itk3.Node) {
-	for _, n := range []*itk3.Node{r.root.Get("id"), r.root.Get("meta"), r.root.Get("identifier"), r.root.Get("timestamp")} {
-		if n != nil {
-			n.Use()
-			r.lose(n, "envelope", "belongs to the message; kept with the original")
-		}
-	}
+	own := []*itk3.Node{r.root.Get("id"), r.root.Get("meta"), r.root.Get("identifier"), r.root.Get("timestamp")}
 	for e := range r.root.All("entry") {
 		e.Get("fullUrl").Use()
-		e.Get("resource", "meta").Use()
+		own = append(own, e.Get("resource", "meta"))
 		if e.Get("resource") != header {
-			e.Get("resource", "id").Use()
+			own = append(own, e.Get("resource", "id"))
 		}
 	}
+	for _, n := range own {
+		n.Use()
+		r.lose(n, "envelope", "belongs to the message; kept with the original")
+	}
 	header.Expect(itk3.EventSystem, "event", "system")
-	header.Get("event", "display").Use()
+	header.Expect("ITK Response", "event", "display")
 	header.Get("sender").Use()
 	header.Get("response", "details").Use()
 	handling := header.Extension(itk3.Handling)
 	for part := range handling.All("extension") {
-		switch part.Text("url") {
+		switch part.Peek("url") {
 		case "BusAckRequested", "InfAckRequested":
+			part.Text("url")
 			if v := part.Get("valueBoolean"); v.Text() != "false" {
 				r.lose(v, "acknowledgement", "a response must ask for no acknowledgement; none is sent")
 			}
@@ -96,6 +96,7 @@ func (r *reader) envelope(header *itk3.Node) {
 func (r *reader) reference(header *itk3.Node) string {
 	for part := range header.Extension(itk3.Handling).All("extension") {
 		if part.Peek("url") == "SenderReference" {
+			part.Text("url")
 			return part.Text("valueString")
 		}
 	}
