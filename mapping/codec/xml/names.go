@@ -32,6 +32,9 @@ var errPrefix = &fault{code: fhir.Invalid, text: "a prefix in the name of an ele
 
 // enter takes the declarations of an element and returns its other attributes.
 func (n *names) enter(depth int, attrs []xml.Attr) ([]attribute, error) {
+	if len(attrs) == 0 {
+		return nil, nil
+	}
 	for _, a := range attrs {
 		switch {
 		case a.Name.Space == "" && a.Name.Local == "xmlns":

@@ -179,11 +179,21 @@ func (x *reader) start(t xml.StartElement) error {
 	if len(x.open) == 0 && strings.HasPrefix(name, "*:") {
 		return &fault{code: fhir.Structure, place: "/*", text: "the document's element is not in the namespace of this format"}
 	}
-	x.open = append(x.open, level{raw: t.Name})
+	x.push(t.Name)
 	if x.inside > 0 {
 		return x.element(name, attrs)
 	}
 	return x.outside(name, attrs)
+}
+
+// push opens an element; the memory for its text is that of the last one at this
+// depth.
+func (x *reader) push(name xml.Name) {
+	var text []byte
+	if n := len(x.open); n < cap(x.open) {
+		text = x.open[:n+1][n].text[:0]
+	}
+	x.open = append(x.open, level{raw: name, text: text})
 }
 
 // outside takes an element that stands in no record: it may begin one.
