@@ -80,7 +80,11 @@ func (m *hl7Message) refer(ctx context.Context, old *record, came *delivery.Came
 		return Outcome{}, err
 	}
 	m.sub.Docs = func(o Outcome) []store.DocWrite {
-		return []store.DocWrite{{Kind: delivery.KindHL7, ID: o.Referral.ID, Expect: version, Body: body}}
+		expect := version
+		if old != nil && o.Referral.String() != old.Referral { // the referral got a new id: nothing is remembered of that
+			expect = 0
+		}
+		return []store.DocWrite{{Kind: delivery.KindHL7, ID: o.Referral.ID, Expect: expect, Body: body}}
 	}
 	task := fhir.Value{}
 	if old != nil {

@@ -14,7 +14,7 @@ import (
 	"trellis.example/mapping/codec/hl7v2"
 )
 
-//go:embed adt oru rri
+//go:embed adt/map.yaml oru/map.yaml rri/map.yaml rri/tables
 var kinds embed.FS
 
 // Options are what the partner's agreement says about reading its messages.
@@ -214,6 +214,25 @@ func nhsNumber(m *hl7v2.Message) string {
 		}
 	}
 	return ""
+}
+
+// Envelope reports places that this package reads and writes itself: the header,
+// set ids, and the words and table beside a code whose table the map has.
+func (f *Format) Envelope(place string) bool {
+	if strings.HasPrefix(place, "MSH-") || strings.HasPrefix(place, "@") || strings.HasPrefix(place, "EVN-") {
+		return true
+	}
+	p, ok := hl7v2.ParsePath(place)
+	if !ok {
+		return false
+	}
+	switch p.Segment + "-" + itoa(p.Field) {
+	case "OBR-1", "OBR-2", "OBR-4": // every OBX needs an OBR
+		return true
+	case "OBX-2": // the type of OBX-5
+		return true
+	}
+	return p.Field == 1 && hasSetID(p.Segment) || p.Component > 1 && codedBy(p) != ""
 }
 
 // envelope reports losses that are none: the header, which this package reads

@@ -118,7 +118,7 @@ func join(before, now []unit) []byte {
 			if i == 0 {
 				keep(w, u.old)
 			}
-			overlay(w, s)
+			overlay(w, s, u.old)
 		}
 	}
 	return w.Bytes()
@@ -134,9 +134,9 @@ func keep(w *hl7v2.Writer, s hl7v2.Segment) {
 	}
 }
 
-func overlay(w *hl7v2.Writer, s hl7v2.Segment) {
+func overlay(w *hl7v2.Writer, s, old hl7v2.Segment) {
 	for n := 1; n <= s.Len(); n++ {
-		if f := s.Field(n); f.Len() > 0 {
+		if f := s.Field(n); f.Len() > 0 && !(n == 6 && sameReferral(s, old)) {
 			w.Clear(n)
 			w.CopyField(n, f)
 		}
@@ -145,6 +145,13 @@ func overlay(w *hl7v2.Writer, s hl7v2.Segment) {
 		w.Clear(18)
 		w.Put(18, string(hl7v2.UTF8))
 	}
+}
+
+// sameReferral reports an RF1-6 that is the earlier one without its namespace:
+// some senders give that only once, and it is part of the referral's name.
+func sameReferral(s, old hl7v2.Segment) bool {
+	now, was := s.Field(6).Rep(0), old.Field(6).Rep(0)
+	return s.Name() == "RF1" && now.Component(2).Empty() && now.Component(1).Text() == was.Component(1).Text()
 }
 
 // place orders the units so that notes keep their owners.
