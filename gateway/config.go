@@ -77,6 +77,9 @@ type Config struct {
 	// without a valid token are limited by network address, more tightly.
 	Rate  float64 `koanf:"rate" usage:"requests per second for each client"`
 	Burst int     `koanf:"burst" usage:"requests a client may make at once"`
+	// MaxFile is the largest batch file, in bytes; it lies in Data while it is
+	// taken in.
+	MaxFile int `koanf:"max-file" usage:"largest batch file in bytes"`
 	// Drain is how long a stop waits for requests in hand.
 	Drain time.Duration `koanf:"drain" usage:"how long a stop waits for requests in hand"`
 	// LogLevel is debug, info, warn or error.
@@ -92,7 +95,7 @@ type Config struct {
 func Defaults() Config {
 	return Config{
 		Data: "data", Listen: "127.0.0.1:8080", Admin: "127.0.0.1:9090", MLLP: "127.0.0.1:2575",
-		Rate: 20_000, Burst: 20_000, Drain: 20 * time.Second, LogLevel: "info", DirectoryInterval: 6 * time.Hour,
+		Rate: 20_000, Burst: 20_000, MaxFile: 1 << 30, Drain: 20 * time.Second, LogLevel: "info", DirectoryInterval: 6 * time.Hour,
 	}
 }
 
@@ -120,6 +123,9 @@ func (c Config) Validate() error {
 	}
 	if c.DirectoryInterval < time.Minute {
 		bad("directory-interval must be a minute or more")
+	}
+	if c.MaxFile <= 0 {
+		bad("max-file must be above 0")
 	}
 	if c.Drain <= 0 {
 		bad("drain must be above 0")

@@ -47,20 +47,21 @@ type Gateway struct {
 	// Auth is the authorisation server, with the client registry.
 	Auth *auth.Server
 
-	cfg      Config
-	formats  *formats.Set
-	log      *slog.Logger
-	store    store.Store
-	server   *server.Server
-	hl7      *mllp.Server
-	recorder *audit.Recorder
-	puller   *directory.Puller
-	metrics  *prometheus.Registry
-	remote   *terminology.Client // nil: no terminology server
-	exports  *bulk.Exporter
-	public   net.Listener
-	admin    net.Listener
-	hl7In    net.Listener
+	cfg       Config
+	formats   *formats.Set
+	log       *slog.Logger
+	store     store.Store
+	server    *server.Server
+	hl7       *mllp.Server
+	recorder  *audit.Recorder
+	puller    *directory.Puller
+	directory *directory.Directory
+	metrics   *prometheus.Registry
+	remote    *terminology.Client // nil: no terminology server
+	exports   *bulk.Exporter
+	public    net.Listener
+	admin     net.Listener
+	hl7In     net.Listener
 }
 
 // OpenStore opens the store that the configuration names. serving takes the
@@ -243,7 +244,7 @@ func (g *Gateway) newIntake(ctx context.Context, v *profiles.Validator, by *crit
 		return nil, fmt.Errorf("read the key of record ids: %w", err)
 	}
 	d := intake.Deps{Store: g.store, Validator: v, Options: by.options, Index: r.Index, Formats: g.format, Clock: time.Now, IDKey: key, Log: g.log,
-		Spool: g.cfg.Data, Count: countRecords(g.metrics)}
+		Spool: g.cfg.Data, MaxFile: int64(g.cfg.MaxFile), Count: countRecords(g.metrics)}
 	if g.cfg.Service != "" {
 		d.Service = auth.OrgParty(g.cfg.Service)
 	}
@@ -282,6 +283,7 @@ func (g *Gateway) format(id string) (mapping.Format, bool) {
 
 func (g *Gateway) newServer(v *profiles.Validator, api *rest.API, recorder *audit.Recorder, in *intake.Intake, by *criteria) (err error) {
 	h := handlers{in: in, api: api, url: g.PublicURL, dir: &directory.Taker{In: in, Formats: g.format}}
+	g.directory = &directory.Directory{Store: g.store, Formats: g.format, PublicURL: g.PublicURL, Log: g.log}
 	g.puller = &directory.Puller{Taker: h.dir, Store: g.store, Clock: time.Now, Log: g.log}
 	proxies, err := g.cfg.proxies()
 	if err != nil {
@@ -289,7 +291,7 @@ func (g *Gateway) newServer(v *profiles.Validator, api *rest.API, recorder *audi
 	}
 	g.server, err = server.New(server.Config{
 		CORSOrigins: g.cfg.CORS, ShutdownTimeout: g.cfg.Drain, TrustedProxies: proxies,
-		Limits: server.Limits{ClientRate: g.cfg.Rate, ClientBurst: g.cfg.Burst},
+		Limits: server.Limits{MaxFile: int64(g.cfg.MaxFile), ClientRate: g.cfg.Rate, ClientBurst: g.cfg.Burst},
 	}, server.Deps{
 		REST: api, Auth: g.Auth, Recorder: recorder, Logger: g.log, Metrics: g.metrics,
 		Ready: g.store.Ping, Clock: time.Now,
@@ -297,7 +299,7 @@ func (g *Gateway) newServer(v *profiles.Validator, api *rest.API, recorder *audi
 			return schema.New(definitions.R4(), v.Structures(), schema.Held(v.Terminology()))
 		}),
 		Terminology: terminology.New(terminology.Deps{API: api, Service: v.Terminology(), Remote: g.remote, Stored: by.stored}),
-		Directory:   &directory.Directory{Store: g.store, Formats: g.format, PublicURL: g.PublicURL, Log: g.log},
+		Directory:   g.directory,
 		Token:       g.Auth.TokenHandler(), JWKS: g.Auth.JWKSHandler(), SMART: g.Auth.SMARTHandler(),
 		Transaction: api.System(), Message: h.message(), Intake: h.document(), Results: h.results(),
 		Import: bulk.Import(api, api.Store, api.Registry), Export: server.Export{
@@ -340,6 +342,7 @@ func (g *Gateway) pullDirectories(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	g.directory.Warm(ctx)
 	return g.puller.Keep(ctx, feeds, g.cfg.DirectoryInterval)
 }
 
