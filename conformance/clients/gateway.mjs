@@ -15,12 +15,15 @@ export async function startGateway() {
   const data = await mkdtemp(path.join(tmpdir(), 'trellis-clients-'));
   const child = spawn(binary, ['serve', '--data', data, '--listen', '127.0.0.1:0', '--admin', '127.0.0.1:0', '--mllp', '127.0.0.1:0'],
     { stdio: ['ignore', 'pipe', 'pipe'] });
-  const url = `http://${await listening(child)}`;
+  const addresses = await listening(child);
+  const url = `http://${addresses.http}`;
   return {
     url,
+    // mllp is the address that takes HL7 v2.
+    mllp: addresses.mllp,
     // client registers a client and returns an access token for it.
-    async client(id, role, org) {
-      const args = ['client', 'add', id, '--role', role, '--data', data];
+    async client(id, role, org, ...flags) {
+      const args = ['client', 'add', id, '--role', role, '--data', data, ...flags];
       const { stdout } = await run(binary, org ? [...args, '--org', org] : args);
       const { client_id, client_secret } = JSON.parse(stdout);
       return { id: client_id, secret: client_secret, token: await token(url, client_id, client_secret) };
@@ -34,9 +37,10 @@ export async function startGateway() {
   };
 }
 
-// listening resolves with the address that the gateway's log names.
+// listening resolves with the addresses that the gateway's log names.
 function listening(child) {
   return new Promise((resolve, reject) => {
+    const found = {};
     const late = setTimeout(() => reject(new Error('the gateway did not start in time')), startLimit);
     child.once('error', (e) => reject(new Error(`the gateway cannot be run: ${e.message}; make build makes it`)));
     child.once('exit', (code) => reject(new Error(`the gateway ended with code ${code} before it listened`)));
@@ -44,9 +48,11 @@ function listening(child) {
       createInterface({ input: out }).on('line', (line) => {
         let event;
         try { event = JSON.parse(line); } catch { return; }
-        if (event.msg === 'listening' && event.name === 'http') {
+        if (event.msg !== 'listening') return;
+        found[event.name] = event.addr;
+        if (found.http && found.mllp) {
           clearTimeout(late);
-          resolve(event.addr);
+          resolve(found);
         }
       });
     }
