@@ -1,17 +1,20 @@
 package directory
 
 import (
+	"bytes"
 	"encoding/json"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
 	"unicode"
+	"unique"
 
 	"github.com/google/uuid"
 
 	"trellis.example/fhir"
 	"trellis.example/gateway/store"
+	"trellis.example/mapping"
 	oruk "trellis.example/mapping/formats/oruk-v3"
 )
 
@@ -42,8 +45,7 @@ type slot struct {
 }
 
 type organisation struct {
-	id   string
-	flat []byte
+	id, flat string
 }
 
 // A site is a place at which the service is offered.
@@ -64,12 +66,14 @@ func (d *Directory) document(service []byte, neighbours []json.RawMessage, key s
 	if !ok {
 		return nil, fhir.Errorf(fhir.Exception, "there is no format oruk-v3")
 	}
-	w := f.Write(bundleOf(append([]json.RawMessage{service}, neighbours...)))
-	if err := fhir.Faults(w.Faults); err != nil {
-		return nil, err
+	writer, ok := f.(interface {
+		Object(resource []byte) (map[string]any, mapping.Written)
+	})
+	if !ok {
+		return nil, fhir.Errorf(fhir.Exception, "format oruk-v3 writes no objects")
 	}
-	doc, err := oruk.Decode(w.Document)
-	if err != nil {
+	doc, w := writer.Object(bundleOf(append([]json.RawMessage{service}, neighbours...)))
+	if err := fhir.Faults(w.Faults); err != nil {
 		return nil, err
 	}
 	doc["id"] = id
@@ -81,7 +85,7 @@ func (d *Directory) document(service []byte, neighbours []json.RawMessage, key s
 // directory gave it when that is a UUID, else its own.
 func publicID(root fhir.Value, key store.Key) string {
 	if id := sourceID(root, "service"); uuid.Validate(id) == nil && len(id) == 36 {
-		return id
+		return strings.Clone(id) // the document is not kept for it
 	}
 	return ownID(key)
 }
@@ -102,11 +106,11 @@ func (e *entry) fill(doc map[string]any) {
 	}
 	for _, a := range rows(doc, "attributes") {
 		if t, ok := a["taxonomy_term"].(map[string]any); ok && text(t, "id") != "" {
-			e.terms = append(e.terms, term{text(t, "id"), text(t, "taxonomy"), text(t, "name"), text(t, "description"), text(t, "parent_id"), text(t, "term_uri")})
+			e.terms = append(e.terms, term{common(t, "id"), common(t, "taxonomy"), common(t, "name"), common(t, "description"), common(t, "parent_id"), common(t, "term_uri")})
 		}
 	}
 	if o, ok := doc["organization"].(map[string]any); ok {
-		e.org = organisation{text(o, "id"), oruk.Encode(flat(o))}
+		e.org = organisation{common(o, "id"), one(string(oruk.Encode(flat(o))))}
 	}
 	for _, s := range rows(doc, "service_at_locations") {
 		e.site(s)
@@ -115,7 +119,7 @@ func (e *entry) fill(doc map[string]any) {
 	if e.org.id != "" {
 		list["organization"] = json.RawMessage(e.org.flat)
 	}
-	e.flat = oruk.Encode(list)
+	e.flat = bytes.Clone(oruk.Encode(list))
 }
 
 func (e *entry) site(s map[string]any) {
@@ -123,7 +127,7 @@ func (e *entry) site(s map[string]any) {
 	if !ok {
 		return
 	}
-	x := site{id: text(s, "id"), place: text(l, "id"), flat: oruk.Encode(flat(l))}
+	x := site{id: text(s, "id"), place: text(l, "id"), flat: bytes.Clone(oruk.Encode(flat(l)))}
 	_, lat := l["latitude"]
 	_, long := l["longitude"]
 	x.lat, x.long, x.known = number64(l["latitude"]), number64(l["longitude"]), lat && long
@@ -149,6 +153,12 @@ func flat(o map[string]any) map[string]any {
 }
 
 func text(o map[string]any, name string) string { s, _ := o[name].(string); return s }
+
+// one is the text as it is kept for all who have it: terms and organisations are
+// the same for many services.
+func one(s string) string { return unique.Make(s).Value() }
+
+func common(o map[string]any, name string) string { return one(text(o, name)) }
 
 func rows(o map[string]any, name string) []map[string]any {
 	list, _ := o[name].([]any)

@@ -44,7 +44,7 @@ type Directory struct {
 type held struct {
 	seq     int64
 	entries map[store.Key]*entry
-	users   map[store.Key]map[store.Key]bool // services by what they refer to
+	users   map[store.Key][]store.Key // services by what they refer to
 }
 
 // An index is the directory at one moment. It is immutable.
@@ -140,41 +140,53 @@ func (d *Directory) changes(ctx context.Context) (changed map[store.Key]bool, se
 	}
 }
 
-// rebuild reads everything anew.
+// rebuild reads everything anew, a page of services at a time.
 func (d *Directory) rebuild(ctx context.Context) error {
-	bodies := map[store.Key]store.Version{}
-	q, seq := store.ScanQuery{View: public(), Types: types(), Limit: 1000}, int64(0)
+	h := &held{entries: map[store.Key]*entry{}, users: map[store.Key][]store.Key{}}
+	q := store.ScanQuery{View: public(), Types: types()[:1], Limit: 200}
 	for {
 		page, err := d.Store.Scan(ctx, q)
 		if err != nil {
 			return err
 		}
-		for _, v := range page.Versions {
-			if !v.Deleted {
-				bodies[v.Key] = v
+		made, failed := make([]*entry, len(page.Versions)), make([]error, len(page.Versions))
+		parallel(len(page.Versions), func(i int) {
+			if v := page.Versions[i]; !v.Deleted {
+				made[i] = d.entry(ctx, v, d.reader(ctx, &failed[i]))
 			}
+		})
+		if err := errors.Join(failed...); err != nil {
+			return err
 		}
-		if seq = page.Snapshot; page.Next == "" {
+		for _, e := range made {
+			h.put(e)
+		}
+		if h.seq = page.Snapshot; page.Next == "" {
 			break
 		}
 		q.After, q.Snapshot = page.Next, page.Snapshot
 	}
-	h := &held{seq: seq, entries: map[store.Key]*entry{}, users: map[store.Key]map[store.Key]bool{}}
-	var services []store.Version
-	for k, v := range bodies {
-		if k.Type == "HealthcareService" {
-			services = append(services, v)
-		}
-	}
-	read := func(k store.Key) (store.Version, bool) { v, ok := bodies[k]; return v, ok }
-	made := make([]*entry, len(services))
-	parallel(len(services), func(i int) { made[i] = d.entry(ctx, services[i], read) })
-	for _, e := range made {
-		h.put(e)
-	}
 	d.held = h
 	d.now.Store(h.index())
 	return nil
+}
+
+// reader reads what is public; what goes wrong is kept in failed.
+func (d *Directory) reader(ctx context.Context, failed *error) func(store.Key) (store.Version, bool) {
+	return func(k store.Key) (store.Version, bool) {
+		v, err := d.Store.Read(ctx, public(), k)
+		if err != nil && !errors.Is(err, store.ErrNotFound) {
+			*failed = err
+		}
+		return v, err == nil && !v.Deleted
+	}
+}
+
+// Warm makes the index, so that nobody waits for it.
+func (d *Directory) Warm(ctx context.Context) {
+	if _, err := d.current(ctx); err != nil && ctx.Err() == nil {
+		d.Log.LogAttrs(ctx, slog.LevelError, "the directory could not be read; its next reader tries again", slog.String("error", err.Error()))
+	}
 }
 
 // parallel runs f for each number on all processors.
@@ -194,19 +206,13 @@ func parallel(n int, f func(int)) {
 // update takes up single changes.
 func (d *Directory) update(ctx context.Context, changed map[store.Key]bool, seq int64) error {
 	var failed error
-	read := func(k store.Key) (store.Version, bool) {
-		v, err := d.Store.Read(ctx, public(), k)
-		if err != nil && !errors.Is(err, store.ErrNotFound) {
-			failed = errors.Join(failed, err)
-		}
-		return v, err == nil && !v.Deleted
-	}
+	read := d.reader(ctx, &failed)
 	services := map[store.Key]bool{}
 	for k := range changed {
 		if k.Type == "HealthcareService" {
 			services[k] = true
 		}
-		for s := range d.held.users[k] {
+		for _, s := range d.held.users[k] {
 			services[s] = true
 		}
 	}
@@ -236,10 +242,7 @@ func (h *held) put(e *entry) {
 		return
 	}
 	for _, r := range e.refs {
-		if h.users[r] == nil {
-			h.users[r] = map[store.Key]bool{}
-		}
-		h.users[r][e.key] = true
+		h.users[r] = append(h.users[r], e.key)
 	}
 	if e.flat != nil {
 		h.entries[e.key] = e
@@ -249,7 +252,9 @@ func (h *held) put(e *entry) {
 func (h *held) drop(k store.Key) {
 	if e := h.entries[k]; e != nil {
 		for _, r := range e.refs {
-			delete(h.users[r], k)
+			if h.users[r] = slices.DeleteFunc(h.users[r], func(s store.Key) bool { return s == k }); len(h.users[r]) == 0 {
+				delete(h.users, r)
+			}
 		}
 	}
 	delete(h.entries, k)

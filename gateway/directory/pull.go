@@ -1,6 +1,7 @@
 package directory
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
@@ -70,8 +71,18 @@ type Report struct {
 
 // A Refusal is a service that was not taken, and why.
 type Refusal struct {
-	ID     string       `json:"id"`
-	Issues []fhir.Issue `json:"issues"`
+	ID     string  `json:"id"`
+	Issues []Fault `json:"issues"`
+}
+
+// A Fault is one thing that is wrong with a service: its place in the feed's
+// document, in FHIR, or both. It never shows a value.
+type Fault struct {
+	Severity   string `json:"severity"`
+	Source     string `json:"source,omitempty"`
+	Expression string `json:"expression,omitempty"`
+	Rule       string `json:"rule,omitempty"`
+	Text       string `json:"text"`
 }
 
 const maxRefused = 1000
@@ -392,6 +403,12 @@ func (u *pull) refuse(id string, issues []fhir.Issue) {
 	defer u.mu.Unlock()
 	u.report.Rejected++
 	if len(u.report.Refused) < maxRefused {
-		u.report.Refused = append(u.report.Refused, Refusal{ID: id, Issues: issues})
+		r := Refusal{ID: id}
+		for _, is := range issues {
+			if is.Severity != fhir.SeverityInformation && is.Severity != fhir.SeverityWarning {
+				r.Issues = append(r.Issues, Fault{string(cmp.Or(is.Severity, fhir.SeverityError)), is.Source, is.Expression, is.Rule, is.Text})
+			}
+		}
+		u.report.Refused = append(u.report.Refused, r)
 	}
 }

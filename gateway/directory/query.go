@@ -164,11 +164,6 @@ func yes(name, v string) (bool, error) {
 
 // matches reports whether a service is asked for.
 func (q *query) matches(e *entry) bool {
-	for _, w := range q.words {
-		if !strings.Contains(e.words, w) {
-			return false
-		}
-	}
 	switch {
 	case q.org != "" && lower(e.org.id) != q.org,
 		q.low >= 0 && e.high > 0 && e.high < q.low,
@@ -178,7 +173,7 @@ func (q *query) matches(e *entry) bool {
 		q.tax != "" && !slices.ContainsFunc(e.terms, func(t term) bool { return t.taxonomy != "" && taxonomyID(t.taxonomy) == q.tax }):
 		return false
 	}
-	return q.open(e)
+	return q.open(e) && !slices.ContainsFunc(q.words, func(w string) bool { return !strings.Contains(e.words, w) })
 }
 
 // open reports whether one opening of the service lies on a day asked for and

@@ -212,13 +212,7 @@ func (d *Directory) whole(ctx context.Context, e *entry) (map[string]any, error)
 		return nil, err
 	}
 	var failed error
-	doc, err := d.render(v, &entry{id: e.id, refs: e.refs}, func(k store.Key) (store.Version, bool) {
-		n, err := d.Store.Read(ctx, public(), k)
-		if err != nil && !errors.Is(err, store.ErrNotFound) {
-			failed = err
-		}
-		return n, err == nil && !n.Deleted
-	})
+	doc, err := d.render(v, &entry{id: e.id, refs: e.refs}, d.reader(ctx, &failed))
 	return doc, errors.Join(err, failed)
 }
 
@@ -236,12 +230,12 @@ func (s shown) organizations() ([]byte, time.Time, error) {
 	if len(s.q.words) > 0 {
 		found = nil
 		for _, g := range s.x.orgs {
-			if o := fold(string(g.flat)); !slices.ContainsFunc(s.q.words, func(w string) bool { return !strings.Contains(o, w) }) {
+			if o := fold(g.flat); !slices.ContainsFunc(s.q.words, func(w string) bool { return !strings.Contains(o, w) }) {
 				found = append(found, g)
 			}
 		}
 	}
-	b, err := s.envelope(len(found), func(i int) ([]byte, error) { return found[i].flat, nil })
+	b, err := s.envelope(len(found), func(i int) ([]byte, error) { return []byte(found[i].flat), nil })
 	return b, s.x.updated, err
 }
 

@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"slices"
 	"strconv"
+	"strings"
 
 	"trellis.example/auth"
 	"trellis.example/fhir"
@@ -181,7 +182,7 @@ func neighbours(service fhir.Value) []store.Key {
 	var out []store.Key
 	add := func(v fhir.Value, typ string) {
 		ref, ok := fhir.ParseReference(v.Get("reference").Text())
-		if k := (store.Key{Type: ref.Type, ID: ref.ID}); ok && ref.Kind == fhir.RefRelative && ref.Type == typ && !slices.Contains(out, k) {
+		if k := (store.Key{Type: typ, ID: strings.Clone(ref.ID)}); ok && ref.Kind == fhir.RefRelative && ref.Type == typ && !slices.Contains(out, k) {
 			out = append(out, k)
 		}
 	}

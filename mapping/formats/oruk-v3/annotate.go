@@ -48,6 +48,10 @@ func (s syntax) Read(r io.Reader, shape codec.Shape, yield func(*codec.Doc, []fh
 	})
 }
 
+// Blank returns an empty record. Its members need no order: what is written is
+// put in order at the end.
+func (s syntax) Blank(codec.Shape) *codec.Doc { return s.Syntax.Blank(codec.Shape{}) }
+
 // silence empties what stands at and below members of our own names.
 func silence(d *codec.Doc) {
 	for i := range d.Len() {

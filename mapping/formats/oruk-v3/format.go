@@ -149,9 +149,19 @@ func (f *Format) identified(d *codec.Doc) []fhir.Issue {
 // Write writes a HealthcareService with what it refers to, in a Bundle, as a
 // service of the directory.
 func (f *Format) Write(resource []byte) mapping.Written {
+	doc, w := f.Object(resource)
+	if doc != nil {
+		w.Document = string(encode(doc)) + "\n"
+	}
+	return w
+}
+
+// Object is [Format.Write] for whoever goes on working with the document, whose
+// numbers are json.Number. It is nil when it cannot be written.
+func (f *Format) Object(resource []byte) (map[string]any, mapping.Written) {
 	doc, w := f.write(resource)
 	if doc == nil {
-		return w
+		return nil, w
 	}
 	kept := readResidue(doc, f.Info().ID)
 	changed := kept.Of != hashOf(doc)
@@ -171,9 +181,8 @@ func (f *Format) Write(resource []byte) mapping.Written {
 	if kept.foreign {
 		w.Losses = append(w.Losses, mapping.Loss{Source: "HealthcareService.extension", Rule: "residue", Text: "what another version of the standard said beyond FHIR is left out"})
 	}
-	w.Losses = f.settled(w.Losses, doc)
-	w.Document = string(encode(doc)) + "\n"
-	return w
+	w.Losses, w.Document = f.settled(w.Losses, doc), ""
+	return doc, w
 }
 
 // write runs the map backwards and completes what the standard requires. The
