@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -25,7 +26,7 @@ func newDirectoryPull() *cobra.Command {
 	var feed directory.Feed
 	var asJSON bool
 	cmd := &cobra.Command{
-		Use: "pull URL", Short: "Take in an Open Referral UK directory, beside a gateway that serves or without one", Args: cobra.ExactArgs(1),
+		Use: "pull URL", Short: "Take in an Open Referral UK directory", Args: cobra.ExactArgs(1),
 		Long: `Take in an Open Referral UK directory: every service with its organisation and
 places. URL is the stub of its endpoints, without "/services".
 
@@ -33,6 +34,9 @@ Services that changed become new versions, services that are gone become
 inactive, the others stay untouched. A pull that was stopped goes on where it was
 when it is called again. A service with faults is reported and left out; the
 others are taken. A feed is asked politely (--rate) and again when it stumbles.
+
+No gateway may serve an embedded store meanwhile; one that serves pulls by itself
+(trellis serve --directory-feed). A MongoDB store may be pulled into at any time.
 
 Exit 0: all services stored, 1: some were left out, 2: could not run or not to its
 end.`,
@@ -43,7 +47,7 @@ end.`,
 			if feed.Version != 1 && feed.Version != 3 {
 				return errors.New("--version: Open Referral UK has versions 3 and 1 here")
 			}
-			return withStore(cmd, false, func(cfg gateway.Config, s store.Store) error {
+			return withStore(cmd, true, func(cfg gateway.Config, s store.Store) error {
 				if cfg.FreePort() {
 					return errors.New("the index depends on the public URL; name it with --public-url")
 				}
@@ -112,7 +116,7 @@ func printPull(cmd *cobra.Command, r directory.Report, took time.Duration, asJSO
 		}
 		fmt.Fprintf(out, "service %s was left out:\n", f.ID)
 		for _, is := range f.Issues {
-			fmt.Fprintf(out, "  %s %s: %s\n", is.Source, is.Expression, is.Text)
+			fmt.Fprintf(out, "  %s\n", strings.TrimSpace(is.Source+" "+is.Expression)+": "+is.Text)
 		}
 	}
 	_, err := fmt.Fprintf(out, "%d services on %d pages, %d asked for: %d created, %d updated, %d unchanged, %d left out; %d became inactive (%s)\n",
