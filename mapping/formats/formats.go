@@ -30,6 +30,7 @@ import (
 	itk3xml "trellis.example/mapping/formats/itk3-xml"
 	oruk "trellis.example/mapping/formats/oruk-v3"
 	redcapcsv "trellis.example/mapping/formats/redcap-csv"
+	sdohcc "trellis.example/mapping/formats/sdohcc-json"
 	"trellis.example/mapping/tables"
 )
 
@@ -66,9 +67,11 @@ var written = map[string]func(lib mapping.Library, files fs.FS) (Entry, error){
 		}
 		return Entry{Format: f, Map: f.Map()}, nil
 	},
-	"oruk-v1":    openReferral(1),
-	"oruk-v3":    openReferral(3),
-	"redcap-csv": fromDictionary,
+	"oruk-v1":     openReferral(1),
+	"oruk-v3":     openReferral(3),
+	"redcap-csv":  fromDictionary,
+	"sdohcc-json": func(mapping.Library, fs.FS) (Entry, error) { return Entry{Format: sdohcc.New()}, nil },
+	"bser-json":   func(mapping.Library, fs.FS) (Entry, error) { return Entry{Format: sdohcc.NewBSeR()}, nil },
 }
 
 // openReferral compiles a version of Open Referral UK.
