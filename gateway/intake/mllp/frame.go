@@ -73,7 +73,7 @@ func readEnd(r *bufio.Reader) error {
 	if err != nil {
 		return cut(err)
 	}
-	if c != endFrame {
+	if c != endFrame && c != '\n' { // some senders end every line, and the frame, with LF
 		return ErrBadEnd
 	}
 	return nil

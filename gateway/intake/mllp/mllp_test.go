@@ -102,6 +102,19 @@ func TestClientAndServer(t *testing.T) {
 	}
 }
 
+// TestEndsOfFrames: CR, LF and both end a frame; line ends between frames say
+// nothing.
+func TestEndsOfFrames(t *testing.T) {
+	c := dialRaw(t, start(t, &Server{Handler: echo}))
+	r := bufio.NewReader(c)
+	send(t, c, "\x0bone\x1c\n\x0btwo\x1c\r\n\n\x0bthree\x1c\r")
+	for _, want := range []string{"one", "two", "three"} {
+		if got := answer(t, r); got != "ACK "+want {
+			t.Errorf("answer %q, want ACK %s", got, want)
+		}
+	}
+}
+
 func TestTwoMessagesInOnePacket(t *testing.T) {
 	addr := start(t, &Server{Handler: echo})
 	c := dialRaw(t, addr)
@@ -384,4 +397,37 @@ func BenchmarkRoundTrip(b *testing.B) {
 			b.Fatal(err)
 		}
 	}
+}
+
+// FuzzFrames holds that any bytes give messages and at most one fault, in bounded
+// memory, and that what was framed is read back as it was.
+func FuzzFrames(f *testing.F) {
+	f.Add([]byte("\x0bMSH|^~\\&|\x1c\r\x0btwo\x1c\r"))
+	f.Add([]byte("junk\x0b\x1c"))
+	f.Add([]byte("\x0b\x0b\x1c\n\r\n"))
+	f.Fuzz(func(t *testing.T, in []byte) {
+		r := bufio.NewReader(bytes.NewReader(in))
+		for range len(in) + 1 {
+			if waitStart(r) != nil {
+				break
+			}
+			msg, err := readBlock(r, 64)
+			if len(msg) > 64 {
+				t.Fatalf("a message of %d bytes passed the limit", len(msg))
+			}
+			if err != nil {
+				break
+			}
+			back, err := func() ([]byte, error) {
+				again := bufio.NewReader(bytes.NewReader(frame(msg)))
+				if err := waitStart(again); err != nil {
+					return nil, err
+				}
+				return readBlock(again, 64)
+			}()
+			if err != nil || !bytes.Equal(back, msg) {
+				t.Fatalf("%q framed is %q, %v", msg, back, err)
+			}
+		}
+	})
 }
