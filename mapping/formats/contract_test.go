@@ -16,8 +16,7 @@ import (
 
 var only = flag.String("only", "", "the one format whose contract is tested and whose cases are rewritten")
 
-// samples is how many invented documents each format reads.
-const samples = 200
+var samples = flag.Int("samples", 100, "how many invented documents, and how many with one mistake, each format reads")
 
 // TestContract holds every format to the promises of package mapping: the
 // schema, lint without errors, its cases, and [mapping.Contract] for the cases
@@ -124,7 +123,7 @@ func invented(t *testing.T, e Entry) {
 	if e.HasCases() {
 		likes = append(likes, inputs(t, e)...)
 	}
-	for i := range samples {
+	for i := range *samples {
 		var like []byte
 		if i%2 == 1 {
 			like = likes[i/2%len(likes)]
@@ -149,8 +148,8 @@ func invented(t *testing.T, e Entry) {
 		}
 		report(t, seen, doc, c.Check(doc))
 	}
-	if accepted < samples/4 {
-		t.Errorf("only %d of %d invented documents are accepted: %v", accepted, samples, faults)
+	if accepted < *samples/4 {
+		t.Errorf("only %d of %d invented documents are accepted: %v", accepted, *samples, faults)
 	}
 }
 
@@ -160,8 +159,9 @@ func spoiled(t *testing.T, e Entry) {
 	const junk = "Zq7Xw9"
 	r := rand.New(rand.NewPCG(3, 4)) //nolint:gosec // the same documents every time
 	c, seen := e.Map.NewContract(e.Format), map[string]bool{}
-	for _, like := range inputs(t, e) {
-		for range samples / 4 {
+	docs := inputs(t, e)
+	for _, like := range docs {
+		for range max(1, *samples/len(docs)) {
 			doc, err := c.Mutate(r, like, junk)
 			if err != nil {
 				continue // what cannot be written, such as an element without a name
