@@ -198,6 +198,9 @@ type receivedDocument struct {
 // single takes one document in that is one record.
 func (in *Intake) single(r *http.Request, s Sender, f mapping.Format, d receivedDocument, publicURL string) (Answer, error) {
 	rec, sub, err := in.only(s, f, d)
+	if err != nil && f.Info().Receipt == shapeITK3 {
+		return in.itk3Refusal(r.Context(), Submission{Sender: s, Interaction: "intake-" + f.Info().ID}, receipt{in: in, doc: d.body}, err)
+	}
 	if err != nil {
 		return Answer{}, err
 	}

@@ -1,6 +1,7 @@
 package bars
 
 import (
+	"cmp"
 	"io"
 
 	"trellis.example/fhir"
@@ -35,13 +36,23 @@ func (f Format) Read(doc []byte) mapping.Result {
 		return res
 	}
 	m, issues := Parse(b)
-	rec := mapping.Record{Key: m.ID, Faults: issues}
+	rec := mapping.Record{Key: m.ID, Faults: placed(issues)}
 	if !rec.Refused() {
 		rec.Bundle = transaction(b)
 		rec.Losses = envelopeLosses(b)
 	}
 	res.Records = []mapping.Record{rec}
 	return res
+}
+
+// placed names the place in the sender's document, which is FHIR itself, and
+// whose rule it is.
+func placed(issues []fhir.Issue) []fhir.Issue {
+	for i := range issues {
+		is := &issues[i]
+		is.Source, is.Rule = cmp.Or(is.Source, is.Expression), cmp.Or(is.Rule, "bars")
+	}
+	return issues
 }
 
 // ReadStream reads one message.
