@@ -210,11 +210,16 @@ func (a annotator) sentence(id codec.ID) string {
 	return strings.Join(parts, "; ")
 }
 
+var absolute = regexp.MustCompile(`^(https?://|urn:)[^ ]+$`)
+
 // kind says what a term speaks of; "" when it has no id or no name.
 func (a annotator) kind(id codec.ID) string {
 	term := a.d.Child(id, a.words.term)
 	if term == codec.None || a.text(term, "id") == "" || a.text(term, "name") == "" {
 		return ""
+	}
+	if link := a.text(id, "link_type"); (link == "type" || link == "category") && absolute.MatchString(a.text(term, a.words.taxonomy)) && a.text(term, "term") != "" {
+		return "coded-" + link // a code of FHIR's, as writing has it
 	}
 	for _, t := range []string{a.text(term, a.words.taxonomy), a.text(id, "link_type")} {
 		t = strings.NewReplacer("_", "", " ", "", "-", "").Replace(strings.ToLower(t))

@@ -1,7 +1,9 @@
 package oruk
 
 import (
+	"cmp"
 	"strconv"
+	"strings"
 
 	"github.com/google/uuid"
 
@@ -27,11 +29,13 @@ func (c *completer) service(doc map[string]any) {
 	delete(doc, ownPrefix+"ages")
 	delete(doc, ownPrefix+"times")
 	c.fill(doc, nil, "id", c.derived("service"))
-	status := "active"
-	if c.resource.Get("active").Text() == "false" {
-		status = "inactive"
+	switch c.resource.Get("active").Text() {
+	case "true":
+		c.silent(doc, "status", "active")
+	case "false":
+		c.silent(doc, "status", "inactive")
 	}
-	c.fill(doc, nil, "status", status)
+	c.fill(doc, nil, "status", "active")
 	if o, ok := doc["organization"].(map[string]any); ok {
 		c.organization(o)
 	}
@@ -104,7 +108,7 @@ func (c *completer) language(row map[string]any) {
 func (c *completer) attribute(row map[string]any, at []any) {
 	kind := text(row, ownPrefix+"kind")
 	delete(row, ownPrefix+"kind")
-	link := map[string]string{"service-type": "service_type", "need": "need", "circumstance": "circumstance"}[kind]
+	link := map[string]string{"service-type": "service_type", "need": "need", "circumstance": "circumstance", "coded-type": "type", "coded-category": "category"}[kind]
 	if link != "" {
 		c.silent(row, "link_type", link)
 	}
@@ -113,6 +117,10 @@ func (c *completer) attribute(row map[string]any, at []any) {
 		return
 	}
 	at = append(at, c.words.term)
+	if strings.HasPrefix(kind, "coded-") { // the code is the term, whoever uses it
+		c.silent(term, "id", uuid.NewSHA1(uuid.NameSpaceURL, []byte(text(term, c.words.taxonomy)+"|"+text(term, "term"))).String())
+		c.silent(term, "name", cmp.Or(text(term, "description"), text(term, "term")))
+	}
 	c.fill(term, at, "id", c.derived(placeOf(at)))
 	c.fill(term, at, "name", text(term, "id"))
 	if c.words.term == "taxonomy_term" {

@@ -90,3 +90,46 @@ func equal(t testing.TB, e formats.Entry, name string, doc []byte) {
 		t.Errorf("%s: losses on the way back of what came in: %v", name, w.Losses)
 	}
 }
+
+// TestFromFHIR writes a service that no directory has known: what has no place
+// is listed, what the standard requires is filled and listed, and the rest comes
+// back.
+func TestFromFHIR(t *testing.T) {
+	e := format(t, "oruk-v3")
+	w := back(t, e, []byte(`{"resourceType":"HealthcareService","id":"x1","active":false,"name":"Walks","comment":"Slow ones.",
+		"type":[{"coding":[{"system":"https://terms.example/kinds","code":"walk","display":"Walk"}]}],"category":[{"coding":[{"system":"https://terms.example/groups","code":"out"}],"text":"Out of doors"}],
+		"telecom":[{"system":"phone","value":"01632 960001"}],"availableTime":[{"daysOfWeek":["mon","wed"],"availableStartTime":"10:00:00","availableEndTime":"11:30:00"}],
+		"specialty":[{"text":"x"}],"referralMethod":[{"text":"x"}],"appointmentRequired":true,"photo":{"url":"https://walks.example/p.png"}}`))
+	want := map[string]bool{"HealthcareService.specialty[0].text": true, "HealthcareService.referralMethod[0].text": true, "HealthcareService.appointmentRequired": true, "HealthcareService.photo.url": true}
+	for _, l := range w.Losses {
+		if l.Rule != "default" && !want[l.Source] {
+			t.Errorf("an unexpected loss: %+v", l)
+		}
+		delete(want, l.Source)
+	}
+	if len(want) > 0 {
+		t.Errorf("not listed: %v", want)
+	}
+	again := one(t, e, []byte(w.Document))
+	for _, part := range []string{`"active":false`, `"system":"https://terms.example/kinds","code":"walk","display":"Walk"`, `"code":"out"`, `"text":"Out of doors"`, `"daysOfWeek":["mon","wed"]`, `"availableEndTime":"11:30:00"`, `"value":"01632 960001"`} {
+		if !bytes.Contains(again.Bundle, []byte(part)) {
+			t.Errorf("%s does not come back:\n%s", part, again.Bundle)
+		}
+	}
+}
+
+// TestChanged: where the resource has since said something else it wins, and what
+// the directory said beyond FHIR stays elsewhere.
+func TestChanged(t *testing.T) {
+	e := format(t, "oruk-v3")
+	rec := one(t, e, []byte(`{"id":"1502","name":"Walks ","status":"active","extra":{"a":null},"schedules":[{"id":"s","freq":"WEEKLY","byday":"MO","opens_at":"10:00","notes":"n"},{"id":"m","freq":"MONTHLY","byday":"1MO"}]}`))
+	edited := bytes.Replace(bytes.Replace(rec.Bundle, []byte(`"name":"Walks"`), []byte(`"name":"Strolls"`), 1), []byte(`10:00:00`), []byte(`11:00:00`), 1)
+	w := back(t, e, edited)
+	want := value(t, []byte(`{"id":"1502","name":"Strolls","status":"active","extra":{"a":null},"schedules":[{"id":"s","freq":"WEEKLY","byday":"MO","opens_at":"11:00","notes":"n"},{"id":"m","freq":"MONTHLY","byday":"1MO"}]}`))
+	if !reflect.DeepEqual(value(t, []byte(w.Document)), want) {
+		t.Errorf("got %s", w.Document)
+	}
+	if len(w.Losses) == 0 {
+		t.Error("that the directory's own spelling is gone is not reported")
+	}
+}
