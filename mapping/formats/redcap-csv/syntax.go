@@ -87,24 +87,24 @@ func (s syntax) Read(r io.Reader, _ codec.Shape, yield func(*codec.Doc, []fhir.I
 	})
 }
 
-// unlike lists the columns by which a header differs from the dictionary.
+// unlike lists the columns by which a header differs from the dictionary: those
+// too many, then those that are missing.
 func unlike(start []byte, shape codec.Shape) []fhir.Issue {
-	issues := csv.Syntax{}.Read(bytes.NewReader(start), shape, func(*codec.Doc, []fhir.Issue) bool { return false })
-	found := false
-	for i := range issues {
-		switch is := &issues[i]; is.Code {
-		case fhir.NotSupported:
-			*is = fault(fhir.NotSupported, is.Source, "the data dictionary of this project has no such column: export with the dictionary that is registered here, or register the new one")
-			found = true
-		case fhir.Required:
-			*is = fault(fhir.Required, is.Source, "the data dictionary of this project has this column and the file has not: export with the dictionary that is registered here, or register the new one")
-			found = true
+	head := func(shape codec.Shape) []fhir.Issue {
+		return csv.Syntax{}.Read(bytes.NewReader(start), shape, func(*codec.Doc, []fhir.Issue) bool { return false })
+	}
+	var out []fhir.Issue
+	for _, is := range head(codec.Shape{Fields: shape.Fields}) {
+		if is.Code == fhir.NotSupported {
+			out = append(out, fault(fhir.NotSupported, is.Source, "the data dictionary of this project has no such column: export with the dictionary that is registered here, or register the new one"))
 		}
 	}
-	if found {
-		return issues
+	for _, is := range head(shape) {
+		if is.Code == fhir.Required {
+			out = append(out, fault(fhir.Required, is.Source, "the data dictionary of this project has this column and the file has not: export with the dictionary that is registered here, or register the new one"))
+		}
 	}
-	return nil
+	return out
 }
 
 // nest puts the cells of an instrument below it, when any of them says

@@ -134,9 +134,9 @@ func british(v fhir.Value) (rule, text string) {
 		return "nhs-number", "an NHS number is not sent to the US"
 	case strings.Contains(system, "fhir.nhs.uk/Id/ods-"):
 		return "ods", "an ODS code means nothing in the US"
-	case british1(system):
+	case ofTheUK(system):
 		return "uk-code", "a code or identifier of the UK, or of ours, means nothing in the US"
-	case british1(url):
+	case ofTheUK(url):
 		return "uk-extension", "an extension of the UK, or of ours, means nothing in the US"
 	case system == snomed && ukSNOMED.MatchString(v.Get("code").Text()):
 		return "uk-snomed", "a concept of the UK edition of SNOMED CT is not in the US edition: no other is guessed"
@@ -144,8 +144,8 @@ func british(v fhir.Value) (rule, text string) {
 	return "", ""
 }
 
-// british1 reports a URL of the NHS, of HL7 UK or of this project.
-func british1(url string) bool {
+// ofTheUK reports a URL of the NHS, of HL7 UK or of this project.
+func ofTheUK(url string) bool {
 	for _, host := range []string{"fhir.nhs.uk", "fhir.hl7.org.uk", "fhir.hscni.net", "trellis.example"} {
 		if strings.HasPrefix(url, "https://"+host+"/") || strings.HasPrefix(url, "http://"+host+"/") {
 			return true
