@@ -121,6 +121,30 @@ func TestStreams(t *testing.T) {
 	}
 }
 
+// counted counts the reads.
+type counted struct {
+	io.Reader
+	n int
+}
+
+func (c *counted) Read(p []byte) (int, error) {
+	c.n++
+	return c.Reader.Read(p)
+}
+
+// TestDrip: a sender that drips one long record byte by byte does not make it be
+// read anew for each of them.
+func TestDrip(t *testing.T) {
+	long := `[{"a":"` + strings.Repeat("x", 1<<20) + `"}]`
+	rows := 0
+	s := newStream(iotest.OneByteReader(strings.NewReader(long)), nil, func(*codec.Doc, []fhir.Issue) bool { rows++; return true })
+	c := &counted{Reader: s.in}
+	s.dec.Reset(c)
+	if s.run(); rows != 1 || len(s.issues) > 0 || c.n > 50 {
+		t.Errorf("%d rows in %d reads, %v", rows, c.n, s.issues)
+	}
+}
+
 // TestOrder holds that members are written in the order of the format's fields
 // whatever order they were made in, the elements of a list together.
 func TestOrder(t *testing.T) {

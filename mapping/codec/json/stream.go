@@ -51,12 +51,17 @@ type bounded struct {
 
 var errLong = errors.New("a record is too long")
 
+// Read fills p: the decoder begins a value anew whenever it gets more of it, and
+// a sender that drips bytes must not make it do so for each of them.
 func (b *bounded) Read(p []byte) (int, error) {
 	if b.read >= b.until {
 		return 0, errLong
 	}
-	n, err := b.r.Read(p[:min(int64(len(p)), b.until-b.read)])
+	n, err := io.ReadFull(b.r, p[:min(int64(len(p)), b.until-b.read)])
 	b.read += int64(n)
+	if errors.Is(err, io.ErrUnexpectedEOF) {
+		err = nil // the next call says that this was the end
+	}
 	return n, err
 }
 
