@@ -6,7 +6,9 @@ import (
 	"encoding/hex"
 	"fmt"
 	"io"
+	"mime/multipart"
 	"net/http"
+	"net/url"
 	"os"
 	"strings"
 	"testing"
@@ -110,4 +112,58 @@ func TestOutcomeTool(t *testing.T) {
 		}
 		s.logsAreClean()
 	})
+}
+
+// worked returns a file of a format's worked examples.
+func worked(t *testing.T, path string) []byte {
+	t.Helper()
+	b, err := os.ReadFile("../mapping/formats/" + path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+// TestSelfReferral: a portal sends a person's form urlencoded, as multipart or as
+// JSON, and gets a receipt to show; the same form again gets the same one.
+func TestSelfReferral(t *testing.T) {
+	s := newSystem(t, noChange)
+	s.partners()
+	s.partner("portal", "person", "Y99001", nil)
+	form := worked(t, "self-referral-form/testdata/page/in.txt")
+	fields, err := url.ParseQuery(string(bytes.TrimSpace(form)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var multi bytes.Buffer
+	w := multipart.NewWriter(&multi)
+	for name, values := range fields {
+		for _, v := range values {
+			if err := w.WriteField(name, v); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	first := s.want(s.post("portal", "/intake/self-referral-form", "application/x-www-form-urlencoded", bytes.TrimSpace(form)), 201)
+	again := s.want(s.post("portal", "/intake/self-referral-form", w.FormDataContentType(), multi.Bytes()), 201)
+	if !bytes.Equal(first.body, again.body) || !bytes.Contains(first.body, []byte(`"humanReference":"SP-`)) {
+		t.Errorf("the receipts differ:\n%s\n%s", first.body, again.body)
+	}
+	s.want(s.post("portal", "/intake/self-referral-json", "application/json", worked(t, "self-referral-json/testdata/full/in.json")), 201)
+	s.want(s.post("surgery", "/intake/self-referral-form", "application/x-www-form-urlencoded", form), 403)
+	spam := append(bytes.TrimSpace(form), "&website=x"...)
+	if a := s.want(s.post("portal", "/intake/self-referral-form", "application/x-www-form-urlencoded", spam), 422); !bytes.Contains(a.body, []byte(`"status":"refused"`)) {
+		t.Errorf("%s", a.body)
+	}
+	s.logsAreClean()
+	// A document of many records is answered by a result file.
+	s.partner("team", "multi-disciplinary-team", "Y99003", nil)
+	list := s.want(s.post("team", "/intake/mdt-json", "application/json", worked(t, "mdt-json/testdata/full/in.json")), 200)
+	if got := statuses(t, list); !strings.HasPrefix(got, "created created") {
+		t.Errorf("the people of a meeting: %s\n%s", got, list.body)
+	}
+	s.logsAreClean()
 }
