@@ -33,7 +33,7 @@ func New() mapping.Format { return Format{} }
 // Info describes the format.
 func (Format) Info() mapping.Info {
 	return mapping.Info{ID: "ers-json", Version: version, Partner: "NHS e-Referral Service, what its R4 API answers", PartnerVersion: "FHIR R4 API", Status: "active",
-		In: true, Batch: true, MediaTypes: []string{"application/fhir+json", "application/json"}, Receipt: "fhir",
+		In: true, Batch: true, MediaTypes: []string{"application/fhir+json", "application/json"}, Receipt: "csv",
 		Senders: []string{"gp-practice", "service-manager", "importer", "sandbox"}}
 }
 

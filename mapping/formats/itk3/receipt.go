@@ -96,4 +96,3 @@ func words(e *fhir.Error) string {
 	}
 	return strings.Join(lines, "\n")
 }
-
