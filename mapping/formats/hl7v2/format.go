@@ -154,7 +154,7 @@ func (f *Format) record(m *hl7v2.Message, h Header) mapping.Record {
 	rec := f.kinds[h.Kind()].ReadDoc(d)
 	rec.Faults = append(issues, rec.Faults...)
 	rec.Losses = slices.DeleteFunc(rec.Losses, func(l mapping.Loss) bool { return envelope(m, l) || fact(h, l) })
-	rec.Losses = append(rec.Losses, birthTime(m)...)
+	rec.Losses = append(append(rec.Losses, birthTime(m)...), moved(m, h)...)
 	if rec.Refused() {
 		rec.Bundle, rec.Places = nil, nil
 	}
@@ -231,6 +231,18 @@ func (f *Format) Envelope(place string) bool {
 		return true
 	case "OBX-2": // the type of OBX-5
 		return true
+	case "RF1-6", "RF1-9": // stand for MSH-10 and MSH-7 where the sender gives none
+		return true
+	case "PID-3", "PID-5": // NHS and NH are one type; a name of PID-9 is of type D
+		return p.Component == 5 || p.Component == 7
+	case "PID-13", "PID-14", "PID-40", "NK1-5", "NK1-6", "PRD-5": // a mobile is a use in FHIR; the number is one text there
+		return p.Component == 2 || p.Component == 3 || p.Component == 12
+	case "PID-22":
+		return p.Component == 3
+	case "PRD-2", "PRD-4", "PRD-7": // a provider with two roles becomes two
+		return p.Ordinal > 1
+	case "OBX-6": // the unit's code is its name too where it has none
+		return p.Component == 2
 	}
 	return p.Field == 1 && hasSetID(p.Segment) || p.Component > 1 && codedBy(p) != ""
 }
@@ -301,6 +313,78 @@ func codedBy(p hl7v2.Path) string {
 		return "HL70498"
 	}
 	return ""
+}
+
+// moved reports what is carried but, on the way back, stands in another field:
+// FHIR has one list where HL7 has two fields.
+func moved(m *hl7v2.Message, h Header) []mapping.Loss {
+	var out []mapping.Loss
+	if h.Kind() != Referral {
+		return nil
+	}
+	owner := hl7v2.Segment{} // the result that a note belongs to
+	for i := range m.Len() {
+		s := m.Segment(i)
+		switch name := s.Name(); {
+		case name == "OBR" || name == "OBX":
+			owner = s
+		case name != "NTE":
+			owner = hl7v2.Segment{}
+		case owner.Name() == "OBR" || instrument(scoreCode(owner)) != "":
+			out = append(out, mapping.Loss{Source: s.Field(3).Place(), Rule: "moved", Text: "that it is a note of a result is not carried: it is a note of the referral"})
+		}
+		if s.Name() == "DG1" && s.Field(3).Rep(0).Component(1).Empty() && s.Field(4).Len() == 0 {
+			out = append(out, mapping.Loss{Source: s.Field(3).Rep(0).Component(2).Place(), Rule: "moved", Text: "that it stood in this field is not carried: the way back writes it to DG1-4"})
+		}
+		if n := phoneField(s.Name()); n > 0 {
+			out = append(out, inParts(s, n)...)
+		}
+		for _, f := range fieldsMoved(s.Name()) {
+			if n := s.Field(f.n); n.Len() > 0 && !n.Rep(0).IsNull() {
+				out = append(out, mapping.Loss{Source: n.Place(), Rule: "moved", Text: "that it stood in this field is not carried: the way back writes it to " + f.to})
+			}
+		}
+	}
+	return out
+}
+
+// phoneField is the field of telephone numbers that stays where it is.
+func phoneField(segment string) int {
+	switch segment {
+	case "PID":
+		return 13
+	case "NK1", "PRD":
+		return 5
+	}
+	return 0
+}
+
+type fieldMoved struct {
+	n  int
+	to string
+}
+
+func fieldsMoved(segment string) []fieldMoved {
+	switch segment {
+	case "PID":
+		return []fieldMoved{{9, "PID-5"}, {14, "PID-13"}, {40, "PID-13"}}
+	case "NK1":
+		return []fieldMoved{{6, "NK1-5"}}
+	case "RF1":
+		return []fieldMoved{{24, "NTE-3"}}
+	}
+	return nil
+}
+
+// inParts reports telephone numbers that come in parts: they are one text in FHIR.
+func inParts(s hl7v2.Segment, n int) []mapping.Loss {
+	var out []mapping.Loss
+	for i := range min(s.Field(n).Len(), maxIdentifiers) {
+		if v := s.Field(n).Rep(i); v.Component(12).Empty() && !v.Component(7).Empty() {
+			out = append(out, mapping.Loss{Source: v.Place(), Rule: "moved", Text: "the parts of a number are not carried: it is one text"})
+		}
+	}
+	return out
 }
 
 // birthTime reports the time of birth, for which a birthDate has no room.

@@ -47,7 +47,7 @@ func (f *Format) Write(resource []byte) mapping.Written {
 	kind, fault := kindOf(resource)
 	switch kind {
 	case Referral:
-		return f.WriteREF(resource, Envelope{})
+		return f.WriteREF(resource, Envelope{Event: referralEvent(resource)})
 	case Result:
 		return f.WriteORU(resource, Envelope{})
 	case Visit:
@@ -82,6 +82,21 @@ func kindOf(resource []byte) (Kind, fhir.Issue) {
 	}
 	return "", fhir.Issue{Severity: fhir.SeverityError, Code: fhir.Required, Expression: "Bundle.entry",
 		Text: "expected a Bundle with a ServiceRequest and its Patient; or with answers, with a visit, or with a Task"}
+}
+
+// referralEvent is I14 for a referral that is revoked, and otherwise for
+// [Envelope] to say.
+func referralEvent(resource []byte) string {
+	b, err := fhir.DecodeLimit(resource, maxWritten)
+	if err != nil {
+		return ""
+	}
+	for _, e := range b.Entries() {
+		if e.Type() == "ServiceRequest" && e.Resource.Get("status").Text() == "revoked" {
+			return "I14"
+		}
+	}
+	return ""
 }
 
 // visitEvent is the event that tells of the first Encounter as it stands.
