@@ -1,3 +1,5 @@
+//go:build unix
+
 package intake_test
 
 import (
@@ -5,6 +7,7 @@ import (
 	"testing"
 )
 
+// cpu is the processor time of this process so far, in nanoseconds.
 func cpu(testing.TB) int64 {
 	var u syscall.Rusage
 	_ = syscall.Getrusage(syscall.RUSAGE_SELF, &u)
