@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"trellis.example/auth"
+	"trellis.example/mapping"
 	"trellis.example/mapping/formats"
 )
 
@@ -32,7 +33,7 @@ func (p *partners) sendOthers(ctx context.Context) error {
 		if err != nil {
 			return fmt.Errorf("%s: %w", e.Info().ID, err)
 		}
-		p.sayf("   %-20s from %-22s %s\n", e.Info().ID, e.Info().Senders[0], answer)
+		p.sayf("   %-20s from %-25s %s\n", e.Info().ID, e.Info().Senders[0], answer)
 	}
 	return nil
 }
@@ -51,7 +52,7 @@ func (p *partners) sendExample(ctx context.Context, e formats.Entry) (string, er
 	p.known[x.ID] = x
 	status, body, err := p.do(ctx, x.ID, http.MethodPost, "/intake/"+e.Info().ID, e.Info().MediaTypes[0], nil, doc)
 	switch {
-	case status == http.StatusUnprocessableEntity && bytes.Contains(body, []byte("refers to")):
+	case status == http.StatusUnprocessableEntity && speaksOfAnother(e, doc):
 		return "422: the referral it speaks of is not here", nil
 	case err != nil:
 		return "", err
@@ -60,6 +61,14 @@ func (p *partners) sendExample(ctx context.Context, e formats.Entry) (string, er
 		return fmt.Sprintf("%d: a result file of %d rows", status, strings.Count(rows, "\n")+1), nil
 	}
 	return fmt.Sprintf("%d", status), nil
+}
+
+// speaksOfAnother reports whether the document is about a referral that was sent
+// before, and names it by its identifier.
+func speaksOfAnother(e formats.Entry, doc []byte) bool {
+	return slices.ContainsFunc(e.Read(doc).Records, func(r mapping.Record) bool {
+		return bytes.Contains(r.Bundle, []byte(`"ServiceRequest?identifier=`))
+	})
 }
 
 // example returns the first of the format's examples that is accepted whole.

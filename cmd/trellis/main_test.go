@@ -29,7 +29,7 @@ func TestDemoOnce(t *testing.T) {
 	if code != 0 {
 		t.Fatalf("exit %d\n%s%s", code, out, errs)
 	}
-	for _, want := range []string{"200: 4 resources", "MSA|AA|", ",created,", "SP-", "sees 4 referrals", "curl -s -H"} {
+	for _, want := range []string{"200: 4 resources", "MSA|AA|", ",created,", "SP-", "referrals waiting", "self-referral-form   from person                    201", "curl -s -H"} {
 		if !strings.Contains(out, want) {
 			t.Errorf("the demo does not print %q:\n%s", want, out)
 		}
