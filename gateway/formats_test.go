@@ -27,13 +27,17 @@ func TestEveryFormat(t *testing.T) {
 	s.partner("reader", "auditor", "", nil)
 	for _, e := range all {
 		info := e.Info()
-		if !info.In || !e.HasCases() {
-			t.Logf("%s brings its own tests", info.ID)
+		if !info.In || !e.HasCases() || info.ID == "bars" {
+			t.Logf("%s brings its own tests: of headers, of FHIR", info.ID)
 			continue
+		}
+		role := info.Senders[0]
+		if info.ID == "fhir" { // its examples hold types of several roles
+			role = "importer"
 		}
 		t.Run(info.ID, func(t *testing.T) {
 			s.t = t
-			s.partner("sender-"+info.ID, auth.Role(info.Senders[0]), "ZF"+strings.ToUpper(strings.ReplaceAll(info.ID, "-", ""))[:4], nil)
+			s.partner("sender-"+info.ID, auth.Role(role), "ZF"+strings.ToUpper(strings.ReplaceAll(info.ID, "-", ""))[:4], nil)
 			cases, _ := fs.Glob(e.Files, "testdata/*/in.*")
 			for _, name := range cases {
 				s.sendCase(e, name)
