@@ -210,6 +210,9 @@ func (c *Contract) conserve(rec Record, w Written, in, out []docLeaf) {
 			}
 		}
 	}
+	for i := range in {
+		met[i] = met[i] || c.joined(&in[i], out)
+	}
 	elsewhere := map[string]bool{} // what is written in another place, as a loss says
 	for i := range in {
 		switch {

@@ -45,24 +45,65 @@ func (c *Contract) lost(rec Record, w Written) lostPlaces {
 	return l
 }
 
-// paths are the path itself and those that a rule takes for the same value.
+// paths are the path itself and those to which a value of it may be written
+// back: the first source of a rule with several, and the fields of other rules
+// that write the same element.
 func (c *Contract) paths(path string) []string {
 	out := []string{path}
-	for _, r := range c.m.rules {
-		if len(r.spec.Sources) < 2 || r.joins || r.dir&outward == 0 {
+	add := func(p string) {
+		if p = c.stepsPath(p); !slices.Contains(out, p) {
+			out = append(out, p)
+		}
+	}
+	for _, r := range c.readers[path] {
+		if r.dir&outward != 0 && !r.joins {
+			add(r.spec.paths()[0])
+		}
+		if r.leaf == nil {
 			continue
 		}
-		for _, s := range r.spec.Sources[1:] {
-			if c.stepsPath(s) == path {
-				out = append(out, c.stepsPath(r.spec.Sources[0]))
+		for _, other := range r.leaf.rules {
+			if other.dir&outward != 0 && len(other.sources) > 0 {
+				add(other.spec.paths()[0])
 			}
 		}
 	}
 	return out
 }
 
+// otherSource reports whether a value stands in a field that means the same
+// element.
 func (c *Contract) otherSource(a, b *docLeaf) bool {
-	return a.path != b.path && (a.text == b.text || c.sameValue(b.path, a.text, b.text))
+	if a.path == b.path {
+		return false
+	}
+	if a.text == b.text || c.sameValue(b.path, a.text, b.text) {
+		return true
+	}
+	for _, r := range c.readers[a.path] {
+		for _, other := range c.readers[b.path] {
+			if r.leaf != nil && r.leaf == other.leaf && sameMade(r, a.text, other, b.text) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// joined reports whether a value stands within a text that a rule joins, which
+// another rule of the same element has written to a field of its own.
+func (c *Contract) joined(a *docLeaf, out []docLeaf) bool {
+	if !slices.ContainsFunc(c.readers[a.path], func(r *rule) bool { return r.joins }) {
+		return false
+	}
+	paths := c.paths(a.path)
+	met := false
+	for j := range out {
+		if b := &out[j]; slices.Contains(paths[1:], b.path) && strings.Contains(b.text, a.text) {
+			b.used, met = true, true
+		}
+	}
+	return met
 }
 
 // sameValue reports whether two texts at a path say the same to the map.
@@ -87,12 +128,15 @@ func (c *Contract) sameValue(path, a, b string) bool {
 }
 
 // sameFHIR reports whether a rule makes the same of two texts.
-func sameFHIR(r *rule, a, b string) bool {
-	if r.conv.in == nil || r.dir&inward == 0 {
+func sameFHIR(r *rule, a, b string) bool { return sameMade(r, a, r, b) }
+
+// sameMade reports whether two rules make the same of a text each.
+func sameMade(r *rule, a string, s *rule, b string) bool {
+	if r.conv.in == nil || s.conv.in == nil || r.dir&s.dir&inward == 0 {
 		return false
 	}
 	x, v := r.conv.in(nil, a)
-	y, w := r.conv.in(nil, b)
+	y, w := s.conv.in(nil, b)
 	return v.fault == nil && w.fault == nil && !v.skip && !w.skip && bytes.Equal(x, y)
 }
 

@@ -27,7 +27,7 @@ func (g *sampler) copy(d *codec.Doc, from, to codec.ID) {
 			continue
 		}
 		times := 1
-		if d.Repeats(k) && g.chance(0.1) {
+		if d.Repeats(k) && !(d.Positional && from == codec.Root) && g.chance(0.1) { // a segment has its place in a message
 			times = 2
 		}
 		for range times {

@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -32,9 +33,11 @@ func TestContract(t *testing.T) {
 			t.Run("lint", func(t *testing.T) { noLintError(t, e) })
 			t.Run("cases", func(t *testing.T) { cases(t, e) })
 			t.Run("readme", func(t *testing.T) { readme(t, e) })
-			t.Run("promises", func(t *testing.T) { promises(t, e) })
-			t.Run("invented", func(t *testing.T) { invented(t, e) })
-			t.Run("spoiled", func(t *testing.T) { spoiled(t, e) })
+			r := newReporter(t, e)
+			t.Run("promises", func(t *testing.T) { promises(t, e, r) })
+			t.Run("invented", func(t *testing.T) { invented(t, e, r) })
+			t.Run("spoiled", func(t *testing.T) { spoiled(t, e, r) })
+			r.unmet(t)
 		})
 	}
 }
@@ -87,36 +90,77 @@ func readme(t *testing.T, e Entry) {
 	}
 }
 
-// report prints each kind of breach a few times: one mistake of a map breaks
-// many documents.
-func report(t *testing.T, seen map[string]bool, doc []byte, list []mapping.Breach) {
-	t.Helper()
-	for _, b := range list {
-		key := b.Promise + shape(b.Place)
-		if seen[key] || len(seen) > 40 {
+// A reporter prints each kind of breach once: one mistake of a map breaks many
+// documents. What testdata/known.txt of the format lists with a reason is no
+// failure; an entry that no document shows any more is one.
+type reporter struct {
+	seen  map[string]bool
+	known map[string]bool // whether it was met
+	parts int             // how many kinds of documents were looked at
+}
+
+func newReporter(t *testing.T, e Entry) *reporter {
+	r := &reporter{seen: map[string]bool{}, known: map[string]bool{}}
+	b, err := fs.ReadFile(e.Files, "testdata/known.txt")
+	if err != nil {
+		return r
+	}
+	for line := range strings.Lines(string(b)) {
+		if line = strings.TrimSpace(line); line == "" || line[0] == '#' {
 			continue
 		}
-		seen[key] = true
+		parts := strings.Split(line, "\t")
+		if len(parts) != 3 || parts[2] == "" {
+			t.Errorf("known.txt: expected a promise, a place and a reason, with tabs between: %s", line)
+			continue
+		}
+		r.known[parts[0]+" "+parts[1]] = false
+	}
+	return r
+}
+
+func (r *reporter) report(t *testing.T, doc []byte, list []mapping.Breach) {
+	t.Helper()
+	for _, b := range list {
+		key := b.Promise + " " + shape(b.Place)
+		if _, ok := r.known[key]; ok {
+			r.known[key] = true
+			continue
+		}
+		if r.seen[key] || len(r.seen) > 40 {
+			continue
+		}
+		r.seen[key] = true
 		t.Errorf("%v\nin %.1500s", b, doc)
 	}
 }
 
-// shape is a place without its numbers.
-func shape(place string) string {
-	out := slices.DeleteFunc([]byte(place), func(c byte) bool { return c >= '0' && c <= '9' })
-	return string(out)
-}
-
-func promises(t *testing.T, e Entry) {
-	c, seen := e.Map.NewContract(e.Format), map[string]bool{}
-	for _, doc := range inputs(t, e) {
-		report(t, seen, doc, c.Check(doc))
+// unmet fails when a known breach is mended.
+func (r *reporter) unmet(t *testing.T) {
+	for key, met := range r.known {
+		if !met && r.parts == 3 && *samples >= 100 {
+			t.Errorf("known.txt: %s is kept now: remove the line", key)
+		}
 	}
 }
 
-func invented(t *testing.T, e Entry) {
+var number = regexp.MustCompile(`\[\d+\]|/\d+|row \d+, `)
+
+// shape is a place without the numbers of what repeats.
+func shape(place string) string { return number.ReplaceAllString(place, "") }
+
+func promises(t *testing.T, e Entry, rep *reporter) {
+	rep.parts++
+	c := e.Map.NewContract(e.Format)
+	for _, doc := range inputs(t, e) {
+		rep.report(t, doc, c.Check(doc))
+	}
+}
+
+func invented(t *testing.T, e Entry, rep *reporter) {
+	rep.parts++
 	r := rand.New(rand.NewPCG(1, 2)) //nolint:gosec // the same documents every time
-	c, seen := e.Map.NewContract(e.Format), map[string]bool{}
+	c := e.Map.NewContract(e.Format)
 	accepted := 0
 	faults := map[string]int{}
 	likes := [][]byte{nil}
@@ -146,19 +190,20 @@ func invented(t *testing.T, e Entry) {
 				}
 			}
 		}
-		report(t, seen, doc, c.Check(doc))
+		rep.report(t, doc, c.Check(doc))
 	}
-	if accepted < *samples/4 {
+	if accepted < *samples/8 { // most documents of blank fields lack what a format asks for
 		t.Errorf("only %d of %d invented documents are accepted: %v", accepted, *samples, faults)
 	}
 }
 
 // spoiled holds that a document with a mistake in it breaks nothing, and that
 // what stands there shows in no message.
-func spoiled(t *testing.T, e Entry) {
+func spoiled(t *testing.T, e Entry, rep *reporter) {
+	rep.parts++
 	const junk = "Zq7Xw9"
 	r := rand.New(rand.NewPCG(3, 4)) //nolint:gosec // the same documents every time
-	c, seen := e.Map.NewContract(e.Format), map[string]bool{}
+	c := e.Map.NewContract(e.Format)
 	docs := inputs(t, e)
 	for _, like := range docs {
 		for range max(1, *samples/len(docs)) {
@@ -166,7 +211,7 @@ func spoiled(t *testing.T, e Entry) {
 			if err != nil {
 				continue // what cannot be written, such as an element without a name
 			}
-			report(t, seen, doc, c.Check(doc))
+			rep.report(t, doc, c.Check(doc))
 			shows(t, e.Read(doc), junk)
 		}
 	}

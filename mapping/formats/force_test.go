@@ -35,9 +35,9 @@ func TestForce(t *testing.T) {
 			t.Errorf("case %s: %v differ", r.Name, r.Wrong)
 		}
 	}
-	promises(t, e)
-	invented(t, e)
-	spoiled(t, e)
+	promises(t, e, newReporter(t, e))
+	invented(t, e, newReporter(t, e))
+	spoiled(t, e, newReporter(t, e))
 	doc, err := os.ReadFile(filepath.Join("testdata", id, "testdata", "consented", "in.csv"))
 	if err != nil {
 		t.Fatal(err)
