@@ -99,6 +99,7 @@ type rule struct {
 
 	inst   *instance
 	ref    *instance // target of a reference
+	shared bool      // of a reference: another of the same place points to an instance of the same type
 	names  int       // of a link: the group whose elements have names
 	steps  []fstep
 	path   []*tnode // from below the instance's root to the leaf
@@ -330,6 +331,7 @@ func (c *compiler) finish() {
 	}
 	c.homes()
 	c.upRefs()
+	c.sharedRefs()
 	c.checkInverse()
 	in, out := false, false
 	for _, r := range m.rules {

@@ -42,6 +42,23 @@ func (c *compiler) upRefs() {
 	}
 }
 
+// sharedRefs finds the references that do not tell by their place what they
+// point to.
+func (c *compiler) sharedRefs() {
+	place := func(r *rule) string {
+		keys := r.inst.name
+		for _, s := range r.steps {
+			keys += "." + s.key
+		}
+		return keys
+	}
+	for _, r := range c.m.refs {
+		r.shared = slices.ContainsFunc(c.m.refs, func(other *rule) bool {
+			return other.ref != r.ref && other.ref.typ == r.ref.typ && place(other) == place(r)
+		})
+	}
+}
+
 // belongs reports whether an element lies in the parent's element: nothing
 // says so, or the reference between them does.
 func (b *back) belongs(g, parent int, item fhir.Value) bool {

@@ -184,6 +184,9 @@ func (b *back) follow() bool {
 				if t < 0 || b.entries[t].resource.Get("resourceType").Text() != r.ref.typ {
 					return
 				}
+				if r.shared && !b.is(r.ref, b.entries[t].resource) {
+					return // the list holds resources of several meanings: only constants tell which this is
+				}
 				switch first := len(b.found[r.ref]) == 0; {
 				case b.entries[t].owner == nil && (r.ref.star || first):
 					b.claim(r.ref, t)

@@ -197,3 +197,22 @@ rules:
 		t.Errorf("back\n%s\nwant\n%s\nlosses %v", got, doc, w.Losses)
 	}
 }
+
+// TestSharedReference holds that a list that points to resources of several
+// meanings does not make one of the other.
+func TestSharedReference(t *testing.T) {
+	m := own(t, "/ref, /a, /b", `rules:
+  - {id: r, partner: /ref, resource: "ServiceRequest:s", fhir: "identifier[0].value"}
+  - {id: aq, resource: "QuestionnaireResponse:a", fhir: questionnaire, value: "https://example.org/a"}
+  - {id: a, partner: /a, resource: "QuestionnaireResponse:a", fhir: "item[0].text"}
+  - {id: as, resource: "ServiceRequest:s", fhir: "supportingInfo[0]", type: reference, value: "QuestionnaireResponse:a"}
+  - {id: bq, resource: "QuestionnaireResponse:b", fhir: questionnaire, value: "https://example.org/b"}
+  - {id: b, partner: /b, resource: "QuestionnaireResponse:b", fhir: "item[0].text"}
+  - {id: bs, resource: "ServiceRequest:s", fhir: "supportingInfo[1]", type: reference, value: "QuestionnaireResponse:b"}
+`, nil)
+	for _, doc := range []string{`{"ref":"x","b":"two"}`, `{"ref":"x","a":"one"}`, `{"ref":"x","a":"one","b":"two"}`} {
+		if got := trip(t, m, doc); got != doc {
+			t.Errorf("%s came back as %s", doc, got)
+		}
+	}
+}
