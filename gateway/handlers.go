@@ -52,7 +52,7 @@ func (h handlers) message() *rest.Operation {
 // address names, and nothing is guessed.
 func (h handlers) document() *rest.Operation {
 	op := h.api.Custom(audit.Execute, "intake", func(q *rest.Request) (rest.Response, error) {
-		if format := mux.Vars(q.Request)["format"]; directory.Handles(format) && q.Request.URL.RawQuery == "" {
+		if format := mux.Vars(q.Request)["format"]; directory.Handles(format) && q.URL.RawQuery == "" {
 			return response(h.service(q, format))
 		}
 		return response(h.in.Document(q.Request, sender(q), mux.Vars(q.Request)["format"], h.url))
@@ -71,14 +71,14 @@ func (h handlers) results() http.Handler {
 
 // service takes a service into the directory.
 func (h handlers) service(q *rest.Request, format string) (intake.Answer, error) {
-	if t, _, err := mime.ParseMediaType(q.Request.Header.Get("Content-Type")); err != nil || t != "application/json" {
+	if t, _, err := mime.ParseMediaType(q.Header.Get("Content-Type")); err != nil || t != "application/json" {
 		return intake.Answer{}, fhir.StatusErrorf(http.StatusUnsupportedMediaType, fhir.NotSupported, "the Content-Type of this format is application/json")
 	}
 	body, err := rest.Body(q.Request, fhir.MaxResource)
 	if err != nil {
 		return intake.Answer{}, err
 	}
-	return h.dir.Push(q.Request.Context(), sender(q), format, body, h.url)
+	return h.dir.Push(q.Context(), sender(q), format, body, h.url)
 }
 
 func response(a intake.Answer, err error) (rest.Response, error) {

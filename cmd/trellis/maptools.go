@@ -151,7 +151,7 @@ func updateCases(cmd *cobra.Command, e formats.Entry) error {
 		return err
 	}
 	for _, in := range inputs {
-		doc, err := os.ReadFile(in)
+		doc, err := os.ReadFile(in) //nolint:gosec // the folder the user names
 		if err != nil {
 			return err
 		}
@@ -296,7 +296,7 @@ func explainPage(cmd *cobra.Command, to string, d page.Document) error {
 	if to == "-" {
 		return page.Write(cmd.OutOrStdout(), d)
 	}
-	f, err := os.OpenFile(to, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
+	f, err := os.OpenFile(to, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600) //nolint:gosec // the file the user names
 	if err != nil {
 		return err
 	}

@@ -3,7 +3,6 @@ package directory_test
 import (
 	"context"
 	"fmt"
-	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -94,7 +93,7 @@ func BenchmarkDirectory(b *testing.B) {
 	}
 	defer s.Close()
 	fill(b, s, n)
-	d := &directory.Directory{Store: s, Formats: lookup, PublicURL: "https://trellis.test", Log: slog.New(slog.NewTextHandler(io.Discard, nil))}
+	d := &directory.Directory{Store: s, Formats: lookup, PublicURL: "https://trellis.test", Log: slog.New(slog.DiscardHandler)}
 	ask := func(path string) *httptest.ResponseRecorder {
 		w := httptest.NewRecorder()
 		d.ServeHTTP(w, httptest.NewRequest(http.MethodGet, directory.Base+path, nil))

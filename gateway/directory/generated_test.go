@@ -226,7 +226,7 @@ func TestGenerated(t *testing.T) {
 				f = one
 			}
 			name := fmt.Sprintf("%s, %d", f.Info().ID, i)
-			doc := maker{rand.New(rand.NewPCG(uint64(i), 7)), v1}.service() //nolint:gosec // the same services every time
+			doc := maker{rand.New(rand.NewPCG(uint64(i), 7)), v1}.service()
 			bundle := equal(t, f, name, doc)
 			r, err := fhir.Decode(bundle)
 			if err != nil {

@@ -369,7 +369,7 @@ func TestBaRSMerge(t *testing.T) {
 		if got := refusal(t, err); got != tt.want {
 			t.Errorf("%s: %s, want %s", tt.name, got, tt.want)
 		}
-		now, err := h.Store.Read(t.Context(), auth.SystemView(), patient.Key)
+		now, err := h.Read(t.Context(), auth.SystemView(), patient.Key)
 		if err != nil {
 			t.Fatal(err)
 		}

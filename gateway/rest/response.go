@@ -94,7 +94,7 @@ const (
 
 // stream sends the content piece by piece, however long the whole takes.
 func (resp *Response) stream(w http.ResponseWriter, q *Request, status int) {
-	defer resp.Content.Close() //nolint:errcheck // it was only read
+	defer resp.Content.Close()
 	h, rc := w.Header(), http.NewResponseController(w)
 	h["Content-Type"] = []string{resp.ContentType}
 	h["Content-Length"] = []string{strconv.FormatInt(resp.Size, 10)}

@@ -159,7 +159,7 @@ func promises(t *testing.T, e Entry, rep *reporter) {
 
 func invented(t *testing.T, e Entry, rep *reporter) {
 	rep.parts++
-	r := rand.New(rand.NewPCG(1, 2)) //nolint:gosec // the same documents every time
+	r := rand.New(rand.NewPCG(1, 2))
 	c := e.Map.NewContract(e.Format)
 	accepted := 0
 	faults := map[string]int{}
@@ -202,7 +202,7 @@ func invented(t *testing.T, e Entry, rep *reporter) {
 func spoiled(t *testing.T, e Entry, rep *reporter) {
 	rep.parts++
 	const junk = "Zq7Xw9"
-	r := rand.New(rand.NewPCG(3, 4)) //nolint:gosec // the same documents every time
+	r := rand.New(rand.NewPCG(3, 4))
 	c := e.Map.NewContract(e.Format)
 	docs := inputs(t, e)
 	for _, like := range docs {

@@ -71,7 +71,7 @@ func TestWorkflow(t *testing.T) {
 		if err := Refusal(issues); err != nil {
 			e := fhir.AsError(err)
 			got = http.StatusText(e.HTTPStatus())
-			got = map[string]string{http.StatusText(400): "400", http.StatusText(422): "422"}[got] + " " + e.Issues[0].Details.Code + " " + string(e.Issues[0].Code)
+			got = map[string]string{http.StatusText(http.StatusBadRequest): "400", http.StatusText(http.StatusUnprocessableEntity): "422"}[got] + " " + e.Issues[0].Details.Code + " " + string(e.Issues[0].Code)
 		}
 		if m.Kind != tt.kind || got != tt.want {
 			t.Errorf("step %s, %s: kind %d %q, want %d %q\n%q", tt.step, tt.name, m.Kind, got, tt.kind, tt.want, told(issues))

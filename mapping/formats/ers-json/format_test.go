@@ -25,7 +25,7 @@ func TestCases(t *testing.T) {
 		for name, got := range mapping.CaseFiles(New(), read(t, in), ".json") {
 			path := filepath.Join(filepath.Dir(in), name)
 			if *update {
-				if err := os.WriteFile(path, got, 0o644); err != nil { //nolint:gosec // test data
+				if err := os.WriteFile(path, got, 0o644); err != nil {
 					t.Fatal(err)
 				}
 			} else if !bytes.Equal(read(t, path), got) {
