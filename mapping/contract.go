@@ -185,38 +185,11 @@ func (c *Contract) record(rec Record, in []docLeaf) {
 // among the losses, and that nothing else is.
 func (c *Contract) conserve(rec Record, w Written, in, out []docLeaf) {
 	lost := c.lost(rec, w)
-	met := make([]bool, len(in))
-	for _, same := range [...]func(a, b *docLeaf) bool{
-		func(a, b *docLeaf) bool { return a.path == b.path && a.text == b.text },
-		func(a, b *docLeaf) bool { return a.path == b.path && c.sameValue(a.path, a.text, b.text) },
-		func(a, b *docLeaf) bool { return c.otherSource(a, b) },
-	} {
-		index := map[string][]int{}
-		for j := range out {
-			index[out[j].path] = append(index[out[j].path], j)
-		}
-		for _, pass := range [...]bool{false, true} { // what was said to be lost comes last
-			for i := range in {
-				if met[i] || lost.holds(in[i]) != pass {
-					continue
-				}
-				for _, path := range c.paths(in[i].path) {
-					for _, j := range index[path] {
-						if !met[i] && !out[j].used && same(&in[i], &out[j]) {
-							out[j].used, met[i] = true, true
-						}
-					}
-				}
-			}
-		}
-	}
-	for i := range in {
-		met[i] = met[i] || c.joined(&in[i], out)
-	}
+	met := c.match(lost, in, out)
 	elsewhere := map[string]bool{} // what is written in another place, as a loss says
 	for i := range in {
 		switch {
-		case met[i]:
+		case met[i] || c.joined(&in[i], out):
 		case lost.holds(in[i]):
 			elsewhere[in[i].text] = true
 		case !c.envelope(in[i].place):
@@ -228,6 +201,43 @@ func (c *Contract) conserve(rec Record, w Written, in, out []docLeaf) {
 			c.breach("invent", out[j].place, "written back, but neither in the document nor in the map")
 		}
 	}
+}
+
+// match finds for each value of the document the one that was written back: the
+// same text first, then what the map takes for the same, then another field of
+// the same element. What was said to be lost comes last.
+func (c *Contract) match(lost lostPlaces, in, out []docLeaf) []bool {
+	met, index := make([]bool, len(in)), map[string][]int{}
+	for j := range out {
+		index[out[j].path] = append(index[out[j].path], j)
+	}
+	for _, same := range [...]func(a, b *docLeaf) bool{
+		func(a, b *docLeaf) bool { return a.path == b.path && a.text == b.text },
+		func(a, b *docLeaf) bool { return a.path == b.path && c.sameValue(a.path, a.text, b.text) },
+		c.otherSource,
+	} {
+		for _, last := range [...]bool{false, true} {
+			for i := range in {
+				if !met[i] && lost.holds(in[i]) == last {
+					met[i] = c.take(&in[i], index, out, same)
+				}
+			}
+		}
+	}
+	return met
+}
+
+// take marks the first unused value that is the same as one of the document.
+func (c *Contract) take(leaf *docLeaf, index map[string][]int, out []docLeaf, same func(a, b *docLeaf) bool) bool {
+	for _, path := range c.paths(leaf.path) {
+		for _, j := range index[path] {
+			if !out[j].used && same(leaf, &out[j]) {
+				out[j].used = true
+				return true
+			}
+		}
+	}
+	return false
 }
 
 func (c *Contract) envelope(place string) bool {
