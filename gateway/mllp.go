@@ -127,14 +127,18 @@ func (g *Gateway) serveMLLP(ctx context.Context) error {
 	return <-stopped
 }
 
-// deliver sends the answers that HL7 v2 senders are owed.
-func (g *Gateway) deliver(ctx context.Context) error {
+func (g *Gateway) hl7Format() (*hl7v2.Format, error) {
 	entry, _, err := g.formats.Lookup("hl7v2")
 	format, ok := entry.Format.(*hl7v2.Format)
 	if err != nil || !ok {
-		return errors.Join(errors.New("the format hl7v2 is not there"), err)
+		return nil, errors.Join(errors.New("the format hl7v2 is not there"), err)
 	}
-	rri := &delivery.RRI{Store: g.store, Format: format, Client: g.Auth.Clients.Get, Send: g.sendHL7}
+	return format, nil
+}
+
+// deliver sends the answers that HL7 v2 senders are owed.
+func (g *Gateway) deliver(ctx context.Context) error {
+	rri := &delivery.RRI{Store: g.store, Format: g.hl7Format, Client: g.Auth.Clients.Get, Send: g.sendHL7}
 	acks := &delivery.Acks{Client: g.Auth.Clients.Get, Send: g.sendHL7}
 	var wg sync.WaitGroup
 	var failed [2]error

@@ -60,8 +60,9 @@ func NewRRI(d Decided) (store.Event, error) {
 
 // RRI delivers answers to HL7 v2 referrals.
 type RRI struct {
-	Store  store.Store
-	Format *hl7v2.Format
+	Store store.Store
+	// Format returns the format, which compiles at its first use.
+	Format func() (*hl7v2.Format, error)
 	// Client looks a partner up.
 	Client func(ctx context.Context, id string) (auth.Client, error)
 	// Send sends one message to the address that the partner is bound to and
@@ -119,7 +120,11 @@ func (r *RRI) message(ctx context.Context, id string, d Decided, to auth.MLLPBin
 	if e.Version == "" {
 		e.Version = d.Version
 	}
-	w := r.Format.BuildRRI(bundle, DecisionOf(d.Referral, task, e), e)
+	format, err := r.Format()
+	if err != nil {
+		return nil, err
+	}
+	w := format.BuildRRI(bundle, DecisionOf(d.Referral, task, e), e)
 	if err := fhir.Faults(w.Faults); err != nil {
 		return nil, fmt.Errorf("%w: write the answer: %w", ErrUndeliverable, err)
 	}

@@ -87,11 +87,13 @@ func (Syntax) AppendPlace(dst []byte, d *codec.Doc, at codec.ID, rest []codec.St
 	return dst
 }
 
+// nesting takes out what forms nest names with.
+var nesting = strings.NewReplacer("[", "", "]", "", ".", "", ":", "")
+
 // safeName is a name that may be shown: words, with the brackets and dots in
 // which forms nest them.
 func safeName(name string) string {
-	plain := strings.NewReplacer("[", "", "]", "", ".", "", ":", "").Replace(name)
-	if fhir.SafeName(plain) == "?" {
+	if fhir.SafeName(nesting.Replace(name)) == "?" {
 		return "?"
 	}
 	return name
