@@ -86,7 +86,7 @@ func Record(d *codec.Doc, m *Message, facts ...string) []fhir.Issue {
 	d.Positional = true
 	t := tree{d: d}
 	for i := range m.Len() {
-		if t.segment(m.Segment(i)); d.Len() > MaxValues {
+		if t.segment(m.Segment(i)); t.full() {
 			t.nulls = append(t.nulls, fhir.Issue{Severity: fhir.SeverityError, Code: fhir.TooLong, Source: m.Segment(i).Place(),
 				Text: "the message has more than " + itoa(MaxValues) + " values"})
 			break
@@ -107,6 +107,9 @@ type tree struct {
 	owner codec.ID // the OBR or OBX to which an NTE belongs
 	nulls []fhir.Issue
 }
+
+// full reports that the message has more values than are read.
+func (t *tree) full() bool { return t.d.Len() > MaxValues }
 
 func (t *tree) segment(s Segment) {
 	name := s.Name()
@@ -143,6 +146,9 @@ func (t *tree) field(seg codec.ID, f Field) {
 	n := f.Len()
 	rest := f.Rep(0) // walked along, not sought anew for each repetition
 	for i := range n {
+		if t.full() {
+			return
+		}
 		v := rest
 		rest = v.next()
 		switch {
@@ -204,7 +210,7 @@ func (t *tree) value(seg codec.ID, n int, v Value) {
 	for c := 1; ; c++ {
 		part, rest, more := cut(raw, sep.Component)
 		t.component(id, c, part, sep)
-		if raw = rest; !more {
+		if raw = rest; !more || t.full() {
 			return
 		}
 	}
@@ -246,7 +252,7 @@ func (t *tree) component(parent codec.ID, n int, raw []byte, sep Separators) {
 		if len(part) > 0 && string(part) != `""` {
 			t.leaf(id, i, unescape(part, sep))
 		}
-		if raw = rest; !more {
+		if raw = rest; !more || t.full() {
 			return
 		}
 	}

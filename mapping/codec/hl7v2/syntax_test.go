@@ -156,3 +156,30 @@ func BenchmarkRecord(b *testing.B) {
 		Record(d, m)
 	}
 }
+
+// One segment of millions of values is given up as soon as the limit is passed:
+// a message costs memory by what is read of it, not by what it claims.
+func TestRecordStopsAtLimit(t *testing.T) {
+	head := "MSH|^~\\&|A|B|C|D|20260101||REF^I12|1|P|2.5\rPID|"
+	for name, values := range map[string]string{
+		"repetitions":   strings.Repeat("~", 2*MaxValues),
+		"components":    strings.Repeat("a^", 2*MaxValues),
+		"subcomponents": strings.Repeat("a&", 2*MaxValues),
+		"both":          strings.Repeat("a&a^", 2*MaxValues),
+	} {
+		t.Run(name, func(t *testing.T) {
+			m, err := Parse([]byte(head + values + "a\r"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			d := codec.NewDoc()
+			issues := Record(d, m)
+			if len(issues) != 1 || issues[0].Code != fhir.TooLong || issues[0].Source != "PID" {
+				t.Errorf("issues %v, want one of code too-long at PID", issues)
+			}
+			if d.Len() > MaxValues+10 {
+				t.Errorf("%d values were read, want no more than about %d", d.Len(), MaxValues)
+			}
+		})
+	}
+}
