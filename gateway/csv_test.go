@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/csv"
 	"encoding/json"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -139,5 +140,26 @@ func TestFileWithoutRecords(t *testing.T) {
 	}
 	if n := s.audits("intake"); n != 1 {
 		t.Errorf("%d audit entries, want 1", n)
+	}
+}
+
+// TestUnreadableFile holds that a file whose rows stop being rows is given up
+// after a thousand in succession, says so, and keeps what came before; fewer
+// block nobody.
+func TestUnreadableFile(t *testing.T) {
+	s := newSystem(t, noChange)
+	s.partners()
+	send := func(bad int) string {
+		t.Helper()
+		head, row, _ := bytes.Cut(notices(t, "1"), []byte("\n"))
+		_, last, _ := bytes.Cut(notices(t, "2"), []byte("\n"))
+		file := slices.Concat(head, []byte("\n"), row, bytes.Repeat([]byte("a,b\n"), bad), last)
+		return string(s.want(s.post("police", "/intake/ppn-csv", "text/csv", file), 200).body)
+	}
+	if got := send(1000); strings.Count(got, ",created,") != 2 || strings.Contains(got, "in succession") {
+		t.Errorf("a thousand rows that are none: %.300s", got)
+	}
+	if got := send(3000); strings.Count(got, ",unchanged,") != 1 || !strings.Contains(got, "in succession") || strings.Count(got, "\n") > 1200 {
+		t.Errorf("three thousand rows that are none: %d lines, %.300s", strings.Count(got, "\n"), got)
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"trellis.example/fhir"
+	"trellis.example/gateway"
 )
 
 const fhirType = "application/fhir+json"
@@ -173,7 +174,7 @@ func TestIntakeFHIR(t *testing.T) {
 // TestLargeAndDeep: what is too large or too deep is refused, quickly and with
 // nothing stored.
 func TestLargeAndDeep(t *testing.T) {
-	s := newSystem(t, noChange)
+	s := newSystem(t, func(c *gateway.Config) { c.MaxFile = 32 << 20 })
 	s.partners()
 	big := bytes.Repeat([]byte(" "), 50<<20)
 	for path, typ := range map[string]string{"/fhir": fhirType, "/fhir/Patient": fhirType, "/intake/hl7v2": hl7Type, "/intake/fhir": fhirType} {

@@ -7,6 +7,8 @@ import (
 	"net/http"
 	"runtime"
 	"runtime/debug"
+	"slices"
+	"strconv"
 	"sync"
 	"sync/atomic"
 
@@ -149,7 +151,13 @@ func (b *batch) read(ctx context.Context, ordered, work chan<- *chunk) ([]fhir.I
 		c = &chunk{ready: make(chan struct{})}
 		return ok && failed == nil
 	}
-	yield := func(rec mapping.Record) bool { return rec.Row <= b.done && rec.Row > 0 || push(&row{rec: rec}) }
+	unread := 0 // rows in succession that are no rows of this format
+	yield := func(rec mapping.Record) bool {
+		if unread++; !unreadable(rec) {
+			unread = 0
+		}
+		return unread <= maxUnread && (rec.Row <= b.done && rec.Row > 0 || push(&row{rec: rec}))
+	}
 	skip := func(n int, key string) bool {
 		if n <= b.done {
 			return true
@@ -170,7 +178,21 @@ func (b *batch) read(ctx context.Context, ordered, work chan<- *chunk) ([]fhir.I
 	if len(c.rows) > 0 {
 		send(ctx, c, ordered, work)
 	}
+	if unread > maxUnread {
+		issues = append(issues, fhir.Issue{Code: fhir.Structure, Rule: "file-unreadable",
+			Text: strconv.Itoa(maxUnread) + " rows in succession could not be read as rows of this format: what follows them was not looked at; mend the file and send it again"})
+	}
 	return issues, failed
+}
+
+// maxUnread is how many rows in succession may be no rows of the format at all
+// before the rest of the file is given up: millions of them would keep the
+// gateway at work, and make a result larger than the file.
+const maxUnread = 1000
+
+// unreadable reports a record whose syntax is at fault, not what it says.
+func unreadable(rec mapping.Record) bool {
+	return rec.Refused() && slices.ContainsFunc(rec.Faults, func(is fhir.Issue) bool { return is.IsError() && is.Code == fhir.Structure })
 }
 
 func send(ctx context.Context, c *chunk, to ...chan<- *chunk) bool {
