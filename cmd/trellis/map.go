@@ -39,10 +39,10 @@ func newMapList() *cobra.Command {
 				}
 				return json.NewEncoder(out).Encode(infos)
 			}
-			fmt.Fprintf(out, "%-12s %-8s %-7s %s\n", "FORMAT", "VERSION", "WAYS", "PARTNER")
+			fmt.Fprintf(out, "%-19s %-8s %-7s %s\n", "FORMAT", "VERSION", "WAYS", "PARTNER")
 			for _, f := range all {
 				i := f.Info()
-				fmt.Fprintf(out, "%-12s %-8s %-7s %s\n", i.ID, i.Version, ways(i), i.Partner)
+				fmt.Fprintf(out, "%-19s %-8s %-7s %s\n", i.ID, i.Version, ways(i), i.Partner)
 			}
 			return nil
 		},
