@@ -2,6 +2,7 @@ package mapping
 
 import (
 	"bytes"
+	"cmp"
 	_ "embed"
 	"encoding/json"
 	"errors"
@@ -247,7 +248,7 @@ func checkYAML(b []byte, schema *jsonschema.Schema) error {
 // leaves collects the innermost faults: place in the file and broken keyword.
 func leaves(ve *jsonschema.ValidationError, errs *[]error) {
 	if len(ve.Causes) == 0 {
-		*errs = append(*errs, fmt.Errorf("%s: breaks the schema at %s", ve.InstanceLocation, ve.KeywordLocation))
+		*errs = append(*errs, fmt.Errorf("%s: %s (breaks the schema at %s)", cmp.Or(ve.InstanceLocation, "the file"), ve.Message, ve.KeywordLocation))
 	}
 	for _, c := range ve.Causes {
 		leaves(c, errs)
