@@ -57,17 +57,7 @@ func placed(issues []fhir.Issue) []fhir.Issue {
 
 // ReadStream reads one message.
 func (f Format) ReadStream(r io.Reader, yield func(mapping.Record) bool) []fhir.Issue {
-	doc, err := io.ReadAll(io.LimitReader(r, maxMessage+1))
-	if err != nil {
-		return []fhir.Issue{{Code: fhir.Invalid, Text: "the document could not be read to its end"}}
-	}
-	res := f.Read(doc)
-	for _, rec := range res.Records {
-		if !yield(rec) {
-			break
-		}
-	}
-	return res.Faults
+	return mapping.StreamWhole(r, maxMessage, f.Read, yield)
 }
 
 // transaction makes the message's resources a transaction, each as received but

@@ -39,17 +39,7 @@ func (Format) Info() mapping.Info {
 
 // ReadStream reads one document.
 func (f Format) ReadStream(r io.Reader, yield func(mapping.Record) bool) []fhir.Issue {
-	doc, err := io.ReadAll(io.LimitReader(r, MaxDocument+1))
-	if err != nil {
-		return []fhir.Issue{{Severity: fhir.SeverityError, Code: fhir.Invalid, Text: "the document could not be read to its end"}}
-	}
-	res := f.Read(doc)
-	for _, rec := range res.Records {
-		if !yield(rec) {
-			break
-		}
-	}
-	return res.Faults
+	return mapping.StreamWhole(r, MaxDocument, f.Read, yield)
 }
 
 // Read reads one answer of e-RS. Each resource of a searchset is a record. An

@@ -39,17 +39,7 @@ func (Format) Info() mapping.Info {
 
 // ReadStream reads one document; see [Format.Read].
 func (f Format) ReadStream(r io.Reader, yield func(mapping.Record) bool) []fhir.Issue {
-	b, err := io.ReadAll(io.LimitReader(r, MaxDocument+1))
-	if err != nil {
-		return []fhir.Issue{{Severity: fhir.SeverityError, Code: fhir.Invalid, Text: "the document could not be read to its end"}}
-	}
-	res := f.read(b)
-	for _, rec := range res.Records {
-		if !yield(rec) {
-			break
-		}
-	}
-	return res.Faults
+	return mapping.StreamWhole(r, MaxDocument, f.read, yield)
 }
 
 // Read wraps a single resource in a transaction Bundle, or passes a Bundle on

@@ -107,17 +107,7 @@ func (f *Format) Info() mapping.Info {
 
 // ReadStream reads one message; see [Format.Read].
 func (f *Format) ReadStream(r io.Reader, yield func(mapping.Record) bool) []fhir.Issue {
-	b, err := io.ReadAll(io.LimitReader(r, hl7v2.MaxMessage+1))
-	if err != nil {
-		return []fhir.Issue{{Code: fhir.Invalid, Text: "the document could not be read to its end"}}
-	}
-	res := f.Read(b)
-	for _, rec := range res.Records {
-		if !yield(rec) {
-			break
-		}
-	}
-	return res.Faults
+	return mapping.StreamWhole(r, hl7v2.MaxMessage, f.Read, yield)
 }
 
 // Read reads one message. Faults of the Result are faults of syntax or of the

@@ -62,17 +62,7 @@ func carried(typ string) bool {
 
 // ReadStream reads one document; see [Format.Read].
 func (f Format) ReadStream(r io.Reader, yield func(mapping.Record) bool) []fhir.Issue {
-	b, err := io.ReadAll(io.LimitReader(r, MaxDocument+1))
-	if err != nil {
-		return []fhir.Issue{issue(fhir.Invalid, "", "the document could not be read to its end")}
-	}
-	res := f.Read(b)
-	for _, rec := range res.Records {
-		if !yield(rec) {
-			break
-		}
-	}
-	return res.Faults
+	return mapping.StreamWhole(r, MaxDocument, f.Read, yield)
 }
 
 func issue(code fhir.Code, at, text string) fhir.Issue {
